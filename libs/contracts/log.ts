@@ -1,0 +1,125 @@
+import type { HaltState } from "#libs/domain/rule-set/types.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+
+/** Amounts, prices and rates are decimal strings; times are UTC ms. */
+export type Amount = string;
+export type Quality = "good" | "stale" | "disputed" | "invalid";
+export type Scope = "global" | "instrument" | "account" | "entity";
+export type Side = "buy" | "sell";
+
+/** What one index or mark was made of; kept so that a receipt can name its sources and their ages. */
+export interface PriceInput {
+  readonly price: Amount | null;
+  readonly used: readonly { readonly source: string; readonly price: Amount; readonly ageMs: number; readonly weight: Amount }[];
+  readonly dropped: readonly { readonly source: string; readonly reason: string }[];
+}
+
+export interface FrameEntry {
+  readonly k: "frame";
+  readonly index?: Readonly<Record<string, Amount>>;
+  readonly mark?: Readonly<Record<string, Amount>>;
+  /** By asset or instrument id. */
+  readonly quality?: Readonly<Record<string, Quality>>;
+  readonly haircut?: Readonly<Record<string, { readonly initial: Amount; readonly maintenance: Amount }>>;
+  readonly inputs?: Readonly<Record<string, PriceInput>>;
+}
+
+export interface Fill {
+  readonly qty: Amount;
+  readonly price: Amount;
+}
+
+/** One entry of a shard's log without its header: everything that can change an account. */
+export type EntryBody =
+  | FrameEntry
+  | { readonly k: "cash"; readonly account: string; readonly asset: string; readonly amount: Amount }
+  | { readonly k: "fund" | "house"; readonly asset: string; readonly amount: Amount }
+  | { readonly k: "transfer"; readonly from: string; readonly to: string; readonly asset: string; readonly amount: Amount }
+  | {
+      readonly k: "mode";
+      readonly account: string;
+      readonly instrument: string;
+      readonly mode?: "cross" | "isolated";
+      readonly leverage?: Amount;
+    }
+  | {
+      readonly k: "order";
+      readonly account: string;
+      readonly id: string;
+      readonly instrument: string;
+      readonly side: Side;
+      readonly qty: Amount;
+      /** Absent: a market order. */
+      readonly price?: Amount;
+      readonly reduceOnly?: boolean;
+    }
+  | { readonly k: "cancel"; readonly account: string; readonly id: string }
+  | {
+      readonly k: "trade";
+      readonly instrument: string;
+      readonly buyer: string;
+      readonly seller: string;
+      readonly qty: Amount;
+      readonly price: Amount;
+      readonly taker?: Side;
+      readonly fees?: boolean;
+      readonly buyOrder?: string;
+      readonly sellOrder?: string;
+    }
+  | { readonly k: "position"; readonly account: string; readonly instrument: string; readonly qty: Amount; readonly entry: Amount }
+  | { readonly k: "margin"; readonly account: string; readonly instrument: string; readonly amount: Amount }
+  | { readonly k: "funding"; readonly instrument: string; readonly rate: Amount }
+  /** Books accrued funding (or an expired position) of the next accounts of an instrument, in chunks. */
+  | { readonly k: "settle"; readonly instrument: string }
+  | { readonly k: "convert"; readonly account: string }
+  | { readonly k: "rules"; readonly document: RuleDocument }
+  | {
+      readonly k: "halt";
+      readonly scope: Scope;
+      /** Absent for the global scope. */
+      readonly id?: string;
+      readonly state: HaltState;
+      readonly reason: string;
+    }
+  | { readonly k: "expire"; readonly instrument: string; readonly price: Amount }
+  | { readonly k: "time" }
+  | OutcomeEntry;
+
+/** What became of an effect in the outside world. */
+export type OutcomeEntry =
+  | { readonly k: "blocked"; readonly effect: string }
+  /** The engine asked to be called again: a settlement larger than one entry may write goes on in the next. */
+  | { readonly k: "resumed"; readonly effect: string }
+  | { readonly k: "closed"; readonly effect: string; readonly fills: readonly Fill[]; /** Nothing more stands on that side. */ readonly exhausted: boolean };
+
+/** A log entry: `t` UTC ms, never falling for the engine; `source`/`sourceSeq` number each producer's entries without gaps. */
+export type Entry = EntryBody & { readonly t: number; readonly source?: string; readonly sourceSeq?: number };
+
+/** What the outside should do. Ids derive from the log position, so handing one out again changes nothing. */
+export type Effect =
+  | { readonly id: string; readonly effect: "block"; readonly saga: string; readonly account: string; /** null: the cross pool. */ readonly instrument: string | null }
+  | {
+      readonly id: string;
+      readonly effect: "close";
+      readonly saga: string;
+      readonly account: string;
+      readonly instrument: string;
+      readonly side: Side;
+      /** At most this many contracts. */
+      readonly qty: Amount;
+      /** No worse than this; null: any price. */
+      readonly limit: Amount | null;
+      /** At most this share of the depth the venue sees; null: all of it. */
+      readonly depthShare: Amount | null;
+      /** Fills worse than `reference` may together lose at most `budget` (settle asset) against it; null: no such bound. */
+      readonly backing: { readonly reference: Amount; readonly budget: Amount } | null;
+    }
+  | { readonly id: string; readonly effect: "resume"; readonly saga: string };
+
+/** What became true, numbered without gaps. Further fields depend on `fact`; see docs/facts.md. */
+export interface Fact {
+  readonly seq: number;
+  readonly t: number;
+  readonly fact: string;
+  readonly [field: string]: unknown;
+}

@@ -1,0 +1,239 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type {
+  AccountAnswer,
+  AllocationAnswer,
+  ExchangeAnswer,
+  PositionAnswer,
+  ReduceAnswer,
+} from "#libs/contracts/answers.ts";
+import { indicators } from "#libs/domain/adl/ranking.ts";
+import { scoreText } from "#libs/domain/adl/score.ts";
+import { haltsAt } from "#libs/domain/breakers/halts.ts";
+import { bankruptcyPrices } from "#libs/domain/health/bankruptcy.ts";
+import { evaluateCross, evaluateIsolated } from "#libs/domain/health/evaluate.ts";
+import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
+import { positionRequirement } from "#libs/domain/margin/requirement.ts";
+import { entryPrice, unrealisedProfit } from "#libs/domain/positions/value.ts";
+import type { OpenPosition, Pool } from "#libs/domain/positions/views.ts";
+import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
+import { accruedFunding } from "./funding.ts";
+import { amountOf, contractsOf, lotsOf } from "./amounts.ts";
+import { rankSide } from "./adl-ranking.ts";
+import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "./fills.ts";
+import type { Machine } from "./machine.ts";
+import { allocation } from "./sagas/deleveraging.ts";
+import { instrumentsByRelief, poolAfterClose, poolHealth, positionsOf } from "./sagas/judgement.ts";
+import { decideFor } from "./sagas/partial.ts";
+import { stageOfState } from "./sagas/saga.ts";
+
+const down = (value: Rational | null): string | null => value?.toStringDown() ?? null;
+
+function ratioText(equity: Rational, mm: Rational): string | null {
+  return mm.isZero() ? null : equity.dividedBy(mm).toStringDown();
+}
+
+/** Position figures are in the settle asset, account figures in USD; requirements are rounded up, all else down (NUM-06). */
+export function answerAccount(machine: Machine, id: string, alone: boolean): AccountAnswer {
+  const { book, market, rules } = machine;
+  const account = book.internAccount(id);
+  const view = book.crossView(account);
+  const health = evaluateCross(view, market, rules);
+  const cross = positionsOf(view).map((position) => answerPosition(machine, account, view, position, alone));
+  const isolated = view.isolated.map((position) => {
+    const row = book.findRow(account, book.instrumentIndex(position.instrument.id));
+    return answerPosition(machine, account, book.isolatedView(row), position, alone);
+  });
+  return {
+    account: id,
+    state: machine.liquidating(book.crossPool(account)) ? "liquidating" : "normal",
+    equity: health.maintenanceEquity.toStringDown(),
+    initialEquity: health.initialEquity.toStringDown(),
+    fullEquity: health.fullEquity.toStringDown(),
+    im: health.im.toStringUp(),
+    orderIm: health.orderIm.toStringUp(),
+    mm: health.mm.toStringUp(),
+    ratio: ratioText(health.maintenanceEquity, health.mm),
+    free: health.initialEquity.minus(health.im).toStringDown(),
+    cash: Object.fromEntries(view.cash.map((one) => [one.asset, one.amount.toStringDown()])),
+    collateral: health.collateral.map((row) => ({
+      asset: row.asset,
+      balance: row.balance.toStringDown(),
+      value: row.value.toStringDown(),
+      weight: row.weight.toStringDown(),
+      haircut: row.haircut.toStringDown(),
+    })),
+    positions: [...cross, ...isolated].sort((left, right) => (left.instrument < right.instrument ? -1 : 1)),
+    orders: view.orders.map((order) => ({
+      id: order.id,
+      instrument: order.instrument.id,
+      side: order.side,
+      qty: order.qty.toStringDown(),
+      price: down(order.price),
+      reduceOnly: order.reduceOnly,
+    })),
+  };
+}
+
+function answerPosition(machine: Machine, account: number, pool: Pool, position: OpenPosition, alone: boolean): PositionAnswer {
+  const { book, market, rules } = machine;
+  const { instrument, qty, cost } = position;
+  const number = book.instrumentIndex(instrument.id);
+  const row = book.findRow(account, number);
+  const settle = book.assetRules(book.settleIndex(number));
+  const mark = market.mark(instrument.id);
+  const need = positionRequirement(position, market);
+  const prices = triggerPrices(pool, instrument.id, market, rules, alone);
+  const health = poolHealth(machine, pool);
+  const isolated = pool.kind === "isolated";
+  const margin = isolated ? amountOf(settle, book.margin(row)) : null;
+  // An isolated position is levered on its own margin; a cross position on the whole pool.
+  const equity = isolated ? evaluateIsolated(pool, market, rules).fullEquity : health.fullEquity;
+  const leverage = equity.sign > 0 ? need.notional.times(market.index(instrument.settle)).dividedBy(equity) : null;
+  return {
+    instrument: instrument.id,
+    mode: pool.kind,
+    qty: qty.toStringDown(),
+    entry: entryPrice(instrument, qty, cost).toStringDown(),
+    mark: mark.toStringDown(),
+    notional: need.notional.toStringUp(),
+    upnl: unrealisedProfit(instrument, qty, cost, mark).toStringDown(),
+    realised: amountOf(settle, book.realised(row)).toStringDown(),
+    funding: accruedFunding(machine, row).toStringDown(),
+    im: need.im.toStringUp(),
+    mm: need.mm.toStringUp(),
+    leverage: down(position.leverage ?? leverage),
+    partialPrice: down(prices.partialPrice),
+    liqPrice: down(prices.liqPrice),
+    bankruptcyPrice: down(bankruptcyPrices(pool, market, rules).get(instrument.id) ?? null),
+    ratio: ratioText(health.maintenanceEquity, health.mm),
+    margin: down(margin),
+    adl: adlIndicator(machine, number, row, qty.sign > 0 ? "long" : "short"),
+  };
+}
+
+function adlIndicator(machine: Machine, instrument: number, row: number, side: "long" | "short"): PositionAnswer["adl"] {
+  const ranking = rankSide(machine, instrument, side);
+  const at = ranking.findIndex((one) => one.row === row);
+  const indicator = indicators(ranking)[at];
+  if (indicator === undefined) return null;
+  return { score: scoreText(indicator.score), rank: indicator.rank, bucket: indicator.bucket, ahead: indicator.ahead.toStringDown() };
+}
+
+function systemBalances(machine: Machine, account: number): Record<string, string> {
+  const { book } = machine;
+  const balances: [string, string][] = [];
+  for (let asset = 0; asset < book.assetCount; asset += 1) {
+    const { id } = book.assetRules(asset);
+    const balance = machine.ledger.balance(account, asset);
+    const shown = account === badDebtAccount ? balance.negated() : balance;
+    if (!shown.isZero()) balances.push([id, account === badDebtAccount ? shown.toStringUp() : shown.toStringDown()]);
+  }
+  return Object.fromEntries(balances.sort(([left], [right]) => (left < right ? -1 : 1)));
+}
+
+export function answerExchange(machine: Machine): ExchangeAnswer {
+  const { book } = machine;
+  const instruments = [...Array(book.instrumentCount).keys()].sort((left, right) =>
+    machine.instrument(left).id < machine.instrument(right).id ? -1 : 1,
+  );
+  const name = (one: { account: string }): string => one.account;
+  return {
+    fund: systemBalances(machine, insuranceAccount),
+    house: systemBalances(machine, houseAccount),
+    badDebt: systemBalances(machine, badDebtAccount),
+    rounding: systemBalances(machine, roundingAccount),
+    openInterest: Object.fromEntries(
+      instruments.map((one) => [machine.instrument(one).id, contractsOf(machine.instrument(one), book.longLots(one)).toStringDown()]),
+    ),
+    halts: haltsAt(machine.halts, machine.t, machine.rules.breakers).map(({ scope, id, state, reason, since, until }) => ({
+      scope,
+      id: id === "" ? null : id,
+      state,
+      reason,
+      since,
+      until,
+    })),
+    adlQueues: Object.fromEntries(
+      instruments
+        .filter((one) => book.market.markPrice(one) !== null)
+        .map((one) => [
+          machine.instrument(one).id,
+          { long: rankSide(machine, one, "long").map(name), short: rankSide(machine, one, "short").map(name) },
+        ]),
+    ),
+    liquidations: [...machine.sagas.values()]
+      .sort((left, right) => left.slot - right.slot)
+      .map((saga) => ({
+        account: machine.accountName(saga.account),
+        instrument: machine.poolInstrument(saga.pool),
+        t: saga.startedAt,
+        stage: stageOfState[saga.state],
+      })),
+  };
+}
+
+/** Who of a side would be deleveraged for `qty` contracts at mark, without doing it. */
+export function answerAllocation(
+  machine: Machine,
+  instrument: string,
+  side: "long" | "short",
+  qty: string,
+  policy: AdlPolicy | undefined,
+): AllocationAnswer {
+  const number = machine.book.instrumentIndex(instrument);
+  const rules = machine.instrument(number);
+  const price = machine.market.mark(instrument);
+  const { result } = allocation(machine, {
+    instrument: number,
+    side,
+    need: Rational.parse(qty),
+    price,
+    policy: policy ?? rules.adlPolicy,
+    ranking: rankSide(machine, number, side),
+  });
+  return {
+    instrument,
+    side,
+    price: price.toStringDown(),
+    allocation: result.allocation.map((one) => ({ account: one.account, qty: one.qty.toStringDown() })),
+  };
+}
+
+/** What one pass of stage 2 would do now, filled at mark with the taker fee, position by position. */
+export function answerReduce(machine: Machine, id: string): ReduceAnswer {
+  const { book } = machine;
+  const account = book.internAccount(id);
+  const view = book.crossView(account);
+  const pools: Pool[] = [view];
+  for (const position of view.isolated)
+    pools.push(book.isolatedView(book.findRow(account, book.instrumentIndex(position.instrument.id))));
+  return { account: id, steps: pools.flatMap((pool) => reduceSteps(machine, pool)) };
+}
+
+function reduceSteps(machine: Machine, start: Pool): ReduceAnswer["steps"][number][] {
+  const steps: ReduceAnswer["steps"][number][] = [];
+  let pool = start;
+  for (const number of instrumentsByRelief(machine, start)) {
+    const position = positionsOf(pool).find((one) => one.instrument.id === machine.instrument(number).id);
+    if (position === undefined) continue;
+    const decision = decideFor(machine, pool, position);
+    if (decision === null) continue;
+    const { instrument } = position;
+    const contracts = contractsOf(instrument, decision.lots);
+    const mark = machine.market.mark(instrument.id);
+    const profit = unrealisedProfit(instrument, position.qty, position.cost, mark).times(contracts).dividedBy(position.qty.abs());
+    const quantum = machine.market.asset(instrument.settle).quantum;
+    const fee = need(instrument, contracts, mark).times(instrument.takerFee).ceilTo(quantum);
+    pool = poolAfterClose(pool, position, contracts, profit, fee);
+    const health = poolHealth(machine, pool);
+    steps.push({ instrument: instrument.id, qty: contracts.toStringDown(), ratio: ratioText(health.maintenanceEquity, health.mm) });
+    if (decision.reaches || lotsOf(instrument, contracts) === 0n) break;
+  }
+  return steps;
+}
+
+function need(instrument: OpenPosition["instrument"], contracts: Rational, mark: Rational): Rational {
+  return instrument.kind === "linear"
+    ? contracts.times(instrument.multiplier).times(mark)
+    : contracts.times(instrument.multiplier).dividedBy(mark);
+}

@@ -1,0 +1,159 @@
+import type { Book } from "./book.ts";
+import { Box } from "./box.ts";
+import type { CompiledRules } from "./compiled-rules.ts";
+
+/** Past this multiple of its pace nothing widens any more: prices stop at −50 % and +100 % before. */
+const stretchMax = 10;
+/** How far the band along the pool's favour goes beyond the one against it, where nothing waits there. */
+const favour = 4;
+/** A bound within this share of the slack is tight enough; the search aims at a third of it. */
+const tightness = 0.003;
+const stepsMax = 24;
+
+/** What waits for a pool on either side of its present ratio. */
+export type Reach =
+  /** Nothing it depends on can bring it to a threshold: a pool without debts or positions. */
+  | "free"
+  /** Both neighbouring thresholds are certainly not reached: `against` and `along` say how far the bands go. */
+  | "clear"
+  /** A threshold is reached, or floats cannot exclude it. */
+  | "reached"
+  /** The pool owes more than the share of its equity at which debts are converted: any move may matter. */
+  | "owing"
+  /** A price is missing. */
+  | "unpriced";
+
+/**
+ * Finds how far the factors of one pool may move before the next threshold below (a warning not yet given, an intervention) or
+ * above (the ratio at which a given warning may be given again) can possibly be reached. One object serves all pools.
+ */
+export class Bands {
+  readonly box: Box;
+  private readonly book: Book;
+  private readonly compiled: CompiledRules;
+  private readonly scale: number;
+  /** Multiples of each factor's pace. */
+  against = 0;
+  along = 0;
+  /** Whether the pool has debts and the rules convert them at a share of equity. */
+  private converts = false;
+  /** The thresholds in force; `above` is 0 when no warning stands given. */
+  below = 0;
+  above = 0;
+
+  /** `scale` other than 1 makes bands that are wrong, for the test that must notice. */
+  constructor(book: Book, compiled: CompiledRules, scale: number) {
+    this.book = book;
+    this.compiled = compiled;
+    this.scale = scale;
+    this.box = new Box(book, compiled);
+  }
+
+  /** Reads the pool and searches; afterwards the box stands at the ends of its bands. */
+  find(pool: number): Reach {
+    const { box, compiled } = this;
+    this.against = 0;
+    this.along = 0;
+    const warned = this.book.warned(pool);
+    const known = box.read(pool);
+    if (!known) {
+      box.stretch(0, 0);
+      return "unpriced";
+    }
+    const next = compiled.warnings[warned];
+    this.below = next === undefined ? compiled.partial.float : Math.max(next.float, compiled.partial.float);
+    this.above = warned === 0 ? 0 : (compiled.rearms[Math.min(warned, compiled.rearms.length) - 1]?.float ?? 0);
+    const debtless = box.debt === 0;
+    if (box.positionCount === 0 && this.above === 0 && debtless) return "free";
+    box.stretch(0, 0);
+    this.converts = false;
+    if (this.downward() <= 0 || (this.above !== 0 && (box.maintenance === 0 || this.upward() <= 0))) return "reached";
+    this.converts = !debtless && compiled.convertAt !== null;
+    if (this.converts && this.downward() <= 0) return "owing";
+    this.search();
+    box.stretch(this.against * this.scale, this.along * this.scale);
+    return "clear";
+  }
+
+  /** What is certainly left above the lower threshold everywhere in the box. */
+  private downward(): number {
+    const { box } = this;
+    const slack = box.lowest(this.below) - box.error(this.below);
+    if (!this.converts) return slack;
+    const share = this.compiled.convertAt ?? 0;
+    return Math.min(slack, box.leastAboveDebt(share) - Math.max(1, share) * box.error(0));
+  }
+
+  /** What is certainly left below the upper threshold everywhere in the box. */
+  private upward(): number {
+    return -this.box.highest(this.above) - this.box.error(this.above);
+  }
+
+  private search(): void {
+    const { box } = this;
+    if (this.above === 0) {
+      this.against = this.widest(true, favour);
+      this.along = this.against * favour;
+      return;
+    }
+    this.against = this.widest(true, 1);
+    this.along = this.widest(false, 1);
+    // Each side was found with the other fixed; if together they do not hold, the smaller one holds for both.
+    box.stretch(this.against, this.along);
+    if (this.downward() > 0 && this.upward() > 0) return;
+    const least = Math.min(this.against, this.along);
+    this.against = least;
+    this.along = least;
+    box.stretch(least, least);
+    if (this.downward() > 0 && this.upward() > 0) return;
+    this.against = 0;
+    this.along = 0;
+  }
+
+  /** Slack left when the side searched is stretched by `stretch`. */
+  private slackAt(lower: boolean, ratio: number, stretch: number): number {
+    if (lower) {
+      this.box.stretch(stretch, stretch * ratio);
+      return this.downward();
+    }
+    this.box.stretch(this.against, stretch);
+    return this.upward();
+  }
+
+  /**
+   * The largest stretch, up to tightness, that leaves slack: by secants from the inside, then between a stretch that holds and
+   * one that does not. Only stretches that were found to hold are returned.
+   */
+  private widest(lower: boolean, ratio: number): number {
+    const start = this.slackAt(lower, ratio, 0);
+    if (!(start > 0)) return 0;
+    const target = start * tightness * 0.33;
+    let inside = 0;
+    let insideSlack = start;
+    let outside = stretchMax;
+    let outsideSlack = NaN;
+    let guess = Math.min(stretchMax, start / this.box.sensitivity);
+    for (let step = 0; step < stepsMax; step += 1) {
+      const slack = this.slackAt(lower, ratio, guess);
+      if (slack > 0) {
+        if (slack <= start * tightness || guess >= stretchMax) return guess;
+        const slope = (insideSlack - slack) / (guess - inside);
+        inside = guess;
+        insideSlack = slack;
+        if (!(outsideSlack <= 0)) {
+          guess = slope > 0 ? Math.min(stretchMax, guess + (slack - target) / slope) : stretchMax;
+          continue;
+        }
+      } else {
+        outside = guess;
+        outsideSlack = slack;
+      }
+      const span = outside - inside;
+      if (span <= inside * 2 ** -20) return inside;
+      const share = (insideSlack - target) / (insideSlack - outsideSlack);
+      // Secants alone may creep along a bend: every third step halves the span.
+      guess = inside + span * (step % 3 === 2 ? 0.5 : Math.min(0.98, Math.max(0.02, share)));
+    }
+    return inside;
+  }
+}

@@ -1,0 +1,344 @@
+import type { Book } from "./book.ts";
+import type { CompiledAsset, CompiledInstrument, CompiledRules } from "./compiled-rules.ts";
+import { BoxAsset, BoxPosition, clip, tierStep } from "./box-parts.ts";
+import { marginalRate, premiumRate, requirement, tierOf } from "./compiled-rules.ts";
+import { unitRoundoff } from "./floats.ts";
+import { assetValue, slicedValue, weightBound } from "./screen.ts";
+import { slopes } from "./slopes.ts";
+
+/** A price never gets a band wider than this, as a share of itself: bounds of errors over a box rely on it. */
+export const downMax = 0.5;
+export const upMax = 1;
+/** How far haircuts (absolute) and accrued funding (share of the position's value) move where a volatile price moves by 1. */
+const haircutPace = 0.05;
+const fundingPace = 0.02;
+
+/**
+ * One pool at the present prices, and bounds of `E_M − k·MM` while every factor stays inside a box around them. The
+ * argument is in `docs/float-bounds.md`. One object serves all pools and allocates nothing once it has grown.
+ */
+export class Box {
+  private readonly book: Book;
+  private readonly compiled: CompiledRules;
+  readonly positions: BoxPosition[] = [];
+  readonly assets: BoxAsset[] = [];
+  positionCount = 0;
+  assetCount = 0;
+  /** An isolated pool: no weights, haircut or premium. */
+  isolated = false;
+
+  /** At the centre, USD. */
+  equity = 0;
+  maintenance = 0;
+  /** Σ of cash below zero at the index, USD, positive. */
+  debt = 0;
+  /** USD by which the pool would fall if all factors moved against it by their pace times one: a first guess. */
+  sensitivity = 0;
+  private equityError = 0;
+  private needError = 0;
+
+  constructor(book: Book, compiled: CompiledRules) {
+    this.book = book;
+    this.compiled = compiled;
+  }
+
+  /** Reads a pool; false when a price it needs is not known. Factors are known all the same, for bands that any move breaks. */
+  read(pool: number): boolean {
+    this.positionCount = 0;
+    this.assetCount = 0;
+    this.isolated = (pool & 1) === 1;
+    this.equity = 0;
+    this.maintenance = 0;
+    this.sensitivity = 0;
+    this.debt = 0;
+    this.equityError = 0;
+    this.needError = 0;
+    let known = true;
+    if (this.isolated) {
+      const row = pool >> 1;
+      const instrument = this.book.rowInstrumentColumn[row] as number;
+      const asset = this.assetAt((this.compiled.instruments[instrument] as CompiledInstrument).settle);
+      const margin = this.book.marginF[row] as number;
+      (this.assets[asset] as BoxAsset).cash = margin;
+      (this.assets[asset] as BoxAsset).gross = Math.abs(margin);
+      if (this.book.exposureF[row] !== 0) known = this.readPosition(row, instrument);
+    } else known = this.readCross(pool >> 1);
+    for (let at = 0; at < this.assetCount; at += 1) known = this.readAsset(this.assets[at] as BoxAsset) && known;
+    return known;
+  }
+
+  private readCross(account: number): boolean {
+    const { book } = this;
+    const { cashF, cashAssetColumn, nextCashColumn } = book;
+    for (let row = book.firstCashColumn[account] as number; row >= 0; row = nextCashColumn[row] as number) {
+      const cash = cashF[row] as number;
+      if (cash === 0) continue;
+      const asset = this.assets[this.assetAt(cashAssetColumn[row] as number)] as BoxAsset;
+      asset.cash += cash;
+      asset.gross += Math.abs(cash);
+    }
+    const { rowInstrumentColumn, nextRowColumn, isolatedColumn, exposureF } = book;
+    let known = true;
+    for (let row = book.firstRowColumn[account] as number; row >= 0; row = nextRowColumn[row] as number) {
+      if (isolatedColumn[row] !== 0 || exposureF[row] === 0) continue;
+      known = this.readPosition(row, rowInstrumentColumn[row] as number) && known;
+    }
+    return known;
+  }
+
+  /** Place of an asset in the box; pools hold few, so it is searched. */
+  private assetAt(number: number): number {
+    for (let at = 0; at < this.assetCount; at += 1) if ((this.assets[at] as BoxAsset).number === number) return at;
+    const at = this.assetCount;
+    this.assetCount += 1;
+    if (at === this.assets.length) this.assets.push(new BoxAsset());
+    const asset = this.assets[at] as BoxAsset;
+    asset.number = number;
+    asset.compiled = this.compiled.assets[number] as CompiledAsset;
+    asset.cash = 0;
+    asset.balance = 0;
+    asset.need = 0;
+    asset.gross = 0;
+    asset.needGross = 0;
+    asset.step = 0;
+    asset.exposed = 0;
+    return at;
+  }
+
+  private readPosition(row: number, instrument: number): boolean {
+    const { book } = this;
+    const { market } = book;
+    const compiled = this.compiled.instruments[instrument] as CompiledInstrument;
+    if (this.positionCount === this.positions.length) this.positions.push(new BoxPosition());
+    const position = this.positions[this.positionCount] as BoxPosition;
+    this.positionCount += 1;
+    const exposure = book.exposureF[row] as number;
+    const mark = market.factors[compiled.markFactor] as number;
+    const cost = book.costF[row] as number;
+    const since = market.fundingSinceFloat(instrument, book.rowEpochColumn[row] as number);
+    position.compiled = compiled;
+    position.asset = this.assetAt(compiled.settle);
+    position.exposure = exposure;
+    position.size = Math.abs(exposure);
+    position.contracts = exposure / compiled.multiplier;
+    position.mark = mark;
+    const funding = since === 0 ? 0 : -position.contracts * since;
+    position.rest = funding - cost;
+    position.funding = (market.factors[compiled.fundingFactor] as number) - 1;
+    position.fundingScale = market.fundingScale(instrument);
+    position.value = compiled.inverse ? -exposure / mark : exposure * mark;
+    const worth = Math.abs(position.value);
+    const notional = compiled.entryNotional ? Math.abs(cost) : worth;
+    const tier = tierOf(compiled, notional);
+    const need = requirement(compiled, tier, notional, position.size);
+    position.tier = tier;
+    position.fixedNeed = need;
+    const asset = this.assets[position.asset] as BoxAsset;
+    if (compiled.whole && !clip(position, compiled, notional)) {
+      // At the floor of a `whole` tier it is not certain on which side: the step counts as error.
+      asset.step += tierStep(compiled, tier, position.size) * notional;
+    }
+    asset.exposed += worth;
+    asset.balance += position.value + position.rest;
+    asset.need += need;
+    // What the funding factor itself may be off by, as a share of the rounding that `gross` is multiplied with.
+    const drift = Math.abs(position.contracts) * position.fundingScale * (16 + 4096 * Math.abs(position.funding));
+    asset.gross += worth + Math.abs(cost) + Math.abs(funding) + drift / 64;
+    const rateMax = premiumRate(compiled, compiled.rateMax, position.size);
+    asset.needGross += notional * (2 * rateMax + compiled.fee + compiled.premiumK);
+    return mark > 0;
+  }
+
+  /** Completes an asset once its positions are read; false when its index is needed and not known. */
+  private readAsset(asset: BoxAsset): boolean {
+    const { factors } = this.book.market;
+    const compiled = asset.compiled as CompiledAsset;
+    asset.balance += asset.cash;
+    // With nothing but one plainly valued asset the price scales both sides alike: its sign does not depend on it.
+    asset.priceMoves = !(this.isolated || (this.assetCount === 1 && compiled.plain));
+    asset.price = asset.priceMoves ? (factors[compiled.indexFactor] as number) : 1;
+    asset.kept = this.isolated ? 1 : (factors[compiled.haircutFactor] as number);
+    const value = this.isolated ? asset.balance : assetValue(compiled, asset.balance, asset.price, asset.kept);
+    this.equity += value;
+    this.maintenance += asset.need * asset.price;
+    // A price may double inside a box and so may every value: four times the bound at the centre.
+    const rounding = 4 * 1.25 * (this.compiled.roundings + 8 * (this.positionCount + this.assetCount)) * unitRoundoff;
+    this.equityError += asset.gross * asset.price * compiled.lipschitz * rounding;
+    this.needError += (asset.needGross * rounding + 3 * asset.step) * asset.price;
+    if (asset.cash < 0 && !this.isolated) this.debt -= asset.cash * asset.price;
+    const slack = value - asset.need * asset.price;
+    asset.fallHurts = slack > 0;
+    const pace = asset.priceMoves ? compiled.pace : 0;
+    this.sensitivity += asset.exposed * asset.price * (1 + fundingPace) + Math.abs(slack) * (pace + haircutPace);
+    return (factors[compiled.indexFactor] as number) > 0;
+  }
+
+  /** How far the float value of `E_M − k·MM` may be off anywhere in a box. */
+  error(k: number): number {
+    return this.equityError + k * this.needError;
+  }
+
+  /** Moves the ends of the box `against` the pool by so much of each factor's pace, and `along` the other way. */
+  stretch(against: number, along: number): void {
+    for (let at = 0; at < this.assetCount; at += 1) {
+      const asset = this.assets[at] as BoxAsset;
+      const pace = asset.priceMoves ? (asset.compiled as CompiledAsset).pace : 0;
+      const down = Math.min(downMax, pace * (asset.fallHurts ? against : along));
+      const up = Math.min(upMax, pace * (asset.fallHurts ? along : against));
+      asset.priceLow = asset.price * (1 - down);
+      asset.priceHigh = asset.price * (1 + up);
+      if (!this.isolated && (asset.compiled as CompiledAsset).haircutMoves) {
+        asset.keptLow = Math.max(0, asset.kept - haircutPace * against);
+        asset.keptHigh = Math.min(1, asset.kept + haircutPace * along);
+      } else asset.keptLow = asset.keptHigh = asset.kept;
+      asset.balanceLow = asset.cash;
+      asset.balanceHigh = asset.cash;
+    }
+    for (let at = 0; at < this.positionCount; at += 1) this.stretchPosition(this.positions[at] as BoxPosition, against, along);
+  }
+
+  private stretchPosition(position: BoxPosition, against: number, along: number): void {
+    const compiled = position.compiled as CompiledInstrument;
+    const { exposure, mark } = position;
+    const long = exposure > 0;
+    let low = mark * (1 - Math.min(downMax, long ? against : along));
+    let high = mark * (1 + Math.min(upMax, long ? along : against));
+    if (compiled.whole && !compiled.entryNotional) {
+      low = Math.max(low, position.clipLow);
+      high = Math.min(high, position.clipHigh);
+    }
+    position.low = low;
+    position.high = high;
+    const [first, last] = long ? [low, high] : [high, low];
+    position.valueLow = compiled.inverse ? -exposure / first : exposure * first;
+    position.valueHigh = compiled.inverse ? -exposure / last : exposure * last;
+    const asset = this.assets[position.asset] as BoxAsset;
+    const worth = fundingPace * Math.abs(position.value);
+    asset.balanceLow += position.valueLow + position.rest - worth * against;
+    asset.balanceHigh += position.valueHigh + position.rest + worth * along;
+  }
+
+  /** How far the funding factor goes when the box is stretched by one. */
+  fundingStep(position: BoxPosition): number {
+    return (fundingPace * Math.abs(position.value)) / (Math.abs(position.contracts) * position.fundingScale);
+  }
+
+  /** At or below every value that `E_M − k·MM` takes in the box, float errors aside. */
+  lowest(k: number): number {
+    this.corner(k, true);
+    let sum = 0;
+    for (let at = 0; at < this.assetCount; at += 1) sum += this.assetLowest(this.assets[at] as BoxAsset, k);
+    return sum;
+  }
+
+  /**
+   * At or below every value that `share·E_full − debt` takes in the box, E_full the balances at their prices without weights and debt
+   * the cash below zero.
+   */
+  leastAboveDebt(share: number): number {
+    let sum = 0;
+    for (let at = 0; at < this.assetCount; at += 1) {
+      const { balanceLow, cash, priceLow, priceHigh } = this.assets[at] as BoxAsset;
+      const balance = share * balanceLow + Math.min(cash, 0);
+      sum += balance * (balance < 0 ? priceHigh : priceLow);
+    }
+    return sum;
+  }
+
+  /** At or above every value that `E_M − k·MM` takes in the box, float errors aside. */
+  highest(k: number): number {
+    this.corner(k, false);
+    let sum = 0;
+    for (let at = 0; at < this.assetCount; at += 1) sum += this.assetHighest(this.assets[at] as BoxAsset, k);
+    return sum;
+  }
+
+  /** Chooses each position's end of the box, so that balance and requirement together are worst (or best). */
+  private corner(k: number, worst: boolean): void {
+    for (let at = 0; at < this.assetCount; at += 1) {
+      const asset = this.assets[at] as BoxAsset;
+      slopes(asset, this.isolated);
+      asset.cornerBalance = worst ? asset.balanceLow : asset.balanceHigh;
+      asset.cornerNeed = 0;
+    }
+    for (let at = 0; at < this.positionCount; at += 1) this.cornerOf(this.positions[at] as BoxPosition, k, worst);
+  }
+
+  private cornerOf(position: BoxPosition, k: number, worst: boolean): void {
+    const compiled = position.compiled as CompiledInstrument;
+    const asset = this.assets[position.asset] as BoxAsset;
+    if (compiled.entryNotional) {
+      asset.cornerNeed += position.fixedNeed;
+      return;
+    }
+    const { valueLow, valueHigh, size } = position;
+    const near = worst ? valueLow : valueHigh;
+    if (valueLow < 0) {
+      // The requirement grows as the value falls: both are at their worst at one end.
+      asset.cornerNeed += this.needAt(position, compiled, near, size);
+      return;
+    }
+    const tierLow = compiled.whole ? position.tier : tierOf(compiled, valueLow);
+    const tierHigh = compiled.whole ? position.tier : tierOf(compiled, valueHigh);
+    const far = worst ? valueHigh : valueLow;
+    if (asset.slopeLow >= k * marginalRate(compiled, tierHigh, size)) {
+      // Losing value hurts more than the smaller requirement helps, everywhere in the box.
+      asset.cornerNeed += requirement(compiled, worst ? tierLow : tierHigh, near, size);
+      return;
+    }
+    asset.cornerNeed += requirement(compiled, worst ? tierHigh : tierLow, far, size);
+    // Nowhere in the box does it: the far end is the corner for both. Otherwise each takes its own worst end.
+    if (asset.slopeLow >= 0 && asset.slopeHigh <= k * marginalRate(compiled, tierLow, size)) {
+      asset.cornerBalance += far - near;
+    }
+  }
+
+  private needAt(position: BoxPosition, compiled: CompiledInstrument, value: number, size: number): number {
+    const notional = Math.abs(value);
+    return requirement(compiled, compiled.whole ? position.tier : tierOf(compiled, notional), notional, size);
+  }
+
+  private assetLowest(asset: BoxAsset, k: number): number {
+    const { priceLow, priceHigh, cornerBalance: balance } = asset;
+    const compiled = asset.compiled as CompiledAsset;
+    const need = k * asset.cornerNeed;
+    if (this.isolated) return balance * asset.price - need * asset.price;
+    if (asset.slopeLow < 0) {
+      const bound = weightBound(compiled, asset.balanceHigh);
+      const worth = Math.max(asset.balanceLow, 0);
+      const least = Math.min(slicedValue(compiled, worth * priceLow, bound) * asset.keptLow, compiled.cap);
+      const debt = Math.min(asset.balanceLow, 0) * compiled.liability * priceHigh;
+      return least + debt - need * priceHigh;
+    }
+    const atLow = assetValue(compiled, balance, priceLow, asset.keptLow);
+    if (balance > 0 && !compiled.descending) return atLow - need * priceHigh;
+    const atHigh = priceHigh === priceLow ? atLow : assetValue(compiled, balance, priceHigh, asset.keptLow);
+    return Math.min(atLow - need * priceLow, atHigh - need * priceHigh);
+  }
+
+  private assetHighest(asset: BoxAsset, k: number): number {
+    const { priceLow, priceHigh, cornerBalance: balance } = asset;
+    const compiled = asset.compiled as CompiledAsset;
+    const need = k * asset.cornerNeed;
+    if (this.isolated) return balance * asset.price - need * asset.price;
+    if (asset.slopeLow < 0) {
+      const bound = weightBound(compiled, asset.balanceLow);
+      const worth = Math.max(asset.balanceHigh, 0);
+      const most = Math.min(slicedValue(compiled, worth * priceHigh, bound) * asset.keptHigh, compiled.cap);
+      const debt = Math.min(asset.balanceHigh, 0) * compiled.liability * priceLow;
+      return most + debt - need * priceLow;
+    }
+    const atHigh = assetValue(compiled, balance, priceHigh, asset.keptHigh);
+    if (balance > 0 && atHigh >= compiled.cap) return atHigh - need * priceLow;
+    const atLow = priceHigh === priceLow ? atHigh : assetValue(compiled, balance, priceLow, asset.keptHigh);
+    let most = Math.max(atLow - need * priceLow, atHigh - need * priceHigh);
+    if (balance <= 0 || compiled.upTo.length === 1) return most;
+    // Piecewise linear in the price: its maximum stands at an end or at the edge of a slice.
+    for (const edge of compiled.upTo) {
+      const price = edge / balance;
+      if (price <= priceLow || price >= priceHigh) continue;
+      most = Math.max(most, assetValue(compiled, balance, price, asset.keptHigh) - need * price);
+    }
+    return most;
+  }
+}

@@ -1,0 +1,88 @@
+import { Rational } from "#libs/decimal/index.ts";
+import { type ConversionProvider, type ConversionRequest, type ConversionStep, planConversion } from "#libs/domain/settlement/conversion.ts";
+import { evaluateCross } from "#libs/domain/health/evaluate.ts";
+import { amountOf } from "./amounts.ts";
+import { badDebtAccount, houseAccount, insuranceAccount } from "./fills.ts";
+import type { Machine } from "./machine.ts";
+import { balancesOf } from "./sagas/bad-debt.ts";
+
+/** What a conversion of an account's debts may use: its balances, `house`, and the providers registered for assets. */
+export function conversionRequest(machine: Machine, account: number): ConversionRequest {
+  const providers = machine.rules.providers.flatMap((one): ConversionProvider[] => {
+    if (one.asset === null) return [];
+    const own = machine.book.findAccount(one.account);
+    if (own < 0 || machine.liquidating(machine.book.crossPool(own))) return [];
+    const held = machine.ledger.balance(own, machine.book.assetIndex(one.asset));
+    return [
+      {
+        account: one.account,
+        asset: one.asset,
+        capacity: Rational.max(one.capacity.minus(Rational.max(held, Rational.zero)), Rational.zero),
+        discount: one.discount,
+        cash: balancesOf(machine, own),
+      },
+    ];
+  });
+  return { account: machine.accountName(account), balances: balancesOf(machine, account), house: balancesOf(machine, houseAccount), providers };
+}
+
+function counterpartyAccount(machine: Machine, name: string): number {
+  if (name === "house") return houseAccount;
+  if (name === "insurance") return insuranceAccount;
+  return name === "bad_debt" ? badDebtAccount : machine.book.internAccount(name);
+}
+
+/** Books conversion steps: each one transaction, the debt covered before collateral moves. */
+export function bookConversions(machine: Machine, account: number, steps: readonly ConversionStep[]): void {
+  for (const step of steps) {
+    const counterparty = counterpartyAccount(machine, step.counterparty);
+    const from = machine.book.assetIndex(step.from);
+    const to = machine.book.assetIndex(step.to);
+    machine.ledger
+      .begin()
+      .cash(counterparty, to, step.bought.negated())
+      .cash(account, to, step.bought)
+      .cash(account, from, step.sold.negated())
+      .cash(counterparty, from, step.sold)
+      .book("conversion");
+    machine.touchAccount(account);
+    machine.touchAccount(counterparty);
+    machine.fact("conversion.booked", {
+      account: machine.accountName(account),
+      from: step.from,
+      sold: step.sold.toStringUp(),
+      to: step.to,
+      bought: step.bought.toStringDown(),
+      counterparty: step.counterparty,
+      fee: step.fee.toStringUp(),
+    });
+  }
+}
+
+/** COL-20 … COL-25: turns negative balances of an account positive, as far as house and providers take its assets. */
+export function convertDebts(machine: Machine, account: number): void {
+  const plan = planConversion(conversionRequest(machine, account), machine.market);
+  bookConversions(machine, account, plan.steps);
+  for (const waiting of plan.waiting)
+    machine.fact("conversion.waiting", {
+      account: machine.accountName(account),
+      asset: waiting.asset,
+      amount: waiting.amount.toStringUp(),
+    });
+}
+
+/** COL-20: whether an account owes more than the configured share of what it is worth: then its debts are converted by themselves. */
+export function owesTooMuch(machine: Machine, account: number): boolean {
+  const { convertAt } = machine.rules;
+  if (convertAt === null) return false;
+  let debt = Rational.zero;
+  const { book, market } = machine;
+  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row)) {
+    if (book.cashAmount(row) >= 0n) continue;
+    const rules = book.assetRules(book.cashAsset(row));
+    debt = debt.minus(amountOf(rules, book.cashAmount(row)).times(market.index(rules.id)));
+  }
+  if (debt.isZero()) return false;
+  const { fullEquity } = evaluateCross(book.crossView(account), market, machine.rules);
+  return debt.above(fullEquity.times(convertAt));
+}

@@ -1,0 +1,236 @@
+import type { AccountAnswer, AllocationAnswer, ExchangeAnswer, ReduceAnswer } from "#libs/contracts/answers.ts";
+import type { Effect, Entry, Fact } from "#libs/contracts/log.ts";
+import type { Receipt } from "#libs/domain/receipts/types.ts";
+import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
+import { answerAccount, answerAllocation, answerExchange, answerReduce } from "./asking.ts";
+import { checkConservation, checkFunds, checkPositions, type InvariantReport, recheck, report, scanAll } from "./audit.ts";
+import { Book } from "./book.ts";
+import { expireHalts } from "./breaker-windows.ts";
+import { convertDebts } from "./conversions.ts";
+import { applyExpire, applyHalt, applyRules, applySettle } from "./entries/admin.ts";
+import { applyCash, applyFundTopUp, applyTransfer } from "./entries/cash.ts";
+import { applyFrame } from "./entries/frame.ts";
+import { applyMargin, applyMode } from "./entries/modes.ts";
+import { applyCancel, applyOrder } from "./entries/order.ts";
+import { applyPosition, applyTrade } from "./entries/trade.ts";
+import { applyFunding } from "./funding.ts";
+import type { Transaction } from "./ledger.ts";
+import { lookAtHealth } from "./look.ts";
+import { Machine, type MachineOptions } from "./machine.ts";
+import { applyOutcome } from "./sagas/drive.ts";
+import { restoreSnapshot, stateHash, takeSnapshot } from "./snapshot.ts";
+
+export class RulesRefused extends Error {
+  readonly problems: readonly Problem[];
+  constructor(problems: readonly Problem[]) {
+    super(`rules refused: ${problems.map((one) => `${one.path} ${one.message}`).join("; ")}`);
+    this.name = "RulesRefused";
+    this.problems = problems;
+  }
+}
+
+export interface Applied {
+  readonly facts: readonly Fact[];
+  readonly effects: readonly Effect[];
+  readonly transactions: readonly Transaction[];
+}
+
+const defaults: MachineOptions = { receipts: false, roundsPerFrame: "one", quietFills: false, audit: "light" };
+
+/** Entries after which health is not looked at: they change nothing that a ratio is made of, or wait for the next look. */
+const unlooked: ReadonlySet<string> = new Set(["order", "cancel", "mode", "halt", "fund", "house", "position"]);
+const outcomes: ReadonlySet<string> = new Set(["blocked", "closed", "resumed"]);
+
+/** A change of price quality moves no ratio: it counts at the next look. */
+function saysQualityAlone(entry: Entry): boolean {
+  return entry.k === "frame" && entry.index === undefined && entry.mark === undefined && entry.haircut === undefined;
+}
+
+/** An exact scan of every pool after so many entries, and after every frame that moves a price by more than 2 %. */
+const scanEvery = 1000;
+
+/**
+ * The deterministic machine of one shard: `apply(entry) → facts, effects`. The same log gives the same facts, effects and
+ * state hash on any machine. It has no clock, no randomness and does no I/O.
+ */
+export class Engine {
+  readonly machine: Machine;
+  #audits = 0;
+
+  private constructor(machine: Machine) {
+    this.machine = machine;
+  }
+
+  /** An empty shard under these rules; throws `RulesRefused` with every problem of the document. */
+  static create(document: RuleDocument, options: Partial<MachineOptions> = {}): Engine {
+    const { rules, problems } = compileRules(document, 1);
+    if (problems.length > 0) throw new RulesRefused(problems);
+    const machine = new Machine(new Book(rules), document, rules, { ...defaults, ...options });
+    machine.useRules(document, rules);
+    return new Engine(machine);
+  }
+
+  /** The shard as it stood when the snapshot was taken; throws `SnapshotRefused`. */
+  static restore(bytes: Uint8Array, options: Partial<MachineOptions> = {}): Engine {
+    return new Engine(restoreSnapshot(bytes, { ...defaults, ...options }));
+  }
+
+  /** Applies one entry. Entries must have passed the door; a duplicate of a producer's entry changes nothing (INV-09). */
+  apply(entry: Entry): Applied {
+    const { machine } = this;
+    machine.facts = [];
+    machine.effects = [];
+    machine.ledger.transactions = [];
+    if (!this.#inSequence(entry)) return this.#taken();
+    machine.appliedSeq += 1;
+    machine.t = Math.max(machine.t, entry.t);
+    machine.current = entry;
+    expireHalts(machine);
+    this.#dispatch(entry);
+    if (!unlooked.has(entry.k) && !saysQualityAlone(entry)) lookAtHealth(machine, !outcomes.has(entry.k));
+    this.#audit(entry);
+    return this.#taken();
+  }
+
+  account(id: string, alone = false): AccountAnswer {
+    return answerAccount(this.machine, id, alone);
+  }
+
+  exchange(): ExchangeAnswer {
+    return answerExchange(this.machine);
+  }
+
+  allocation(instrument: string, side: "long" | "short", qty: string, policy?: AdlPolicy): AllocationAnswer {
+    return answerAllocation(this.machine, instrument, side, qty, policy);
+  }
+
+  reduce(account: string): ReduceAnswer {
+    return answerReduce(this.machine, account);
+  }
+
+  stateHash(): string {
+    return stateHash(this.machine);
+  }
+
+  snapshot(): Uint8Array {
+    return takeSnapshot(this.machine);
+  }
+
+  /** Every invariant, by a full exact scan. */
+  invariants(): InvariantReport {
+    return report(this.machine);
+  }
+
+  /** Effects handed out and not answered yet: a restart hands them out again. */
+  openEffects(): readonly Effect[] {
+    return [...this.machine.openEffects.values()];
+  }
+
+  receiptOf(fact: number): Receipt | undefined {
+    return this.machine.receipts.get(fact);
+  }
+
+  get counters(): Readonly<Record<string, number>> {
+    const { machine } = this;
+    return {
+      entries: machine.appliedSeq,
+      frames: machine.frame,
+      popped: machine.poppedCount,
+      judged: machine.judgedCount,
+      exactFallbacks: machine.judge.exactFallbacks,
+      facts: machine.factSeq,
+      audits: this.#audits,
+      openSagas: machine.sagas.size,
+    };
+  }
+
+  /** INV-09: a producer's entries are numbered without gaps: one seen before is dropped, one too early stops the shard. */
+  #inSequence(entry: Entry): boolean {
+    if (entry.source === undefined || entry.sourceSeq === undefined) return true;
+    const last = this.machine.sourceSeqs.get(entry.source) ?? 0;
+    if (entry.sourceSeq <= last) return false;
+    if (entry.sourceSeq > last + 1 && entry.k !== "frame") throw new SequenceGap(entry.source, last, entry.sourceSeq);
+    this.machine.sourceSeqs.set(entry.source, entry.sourceSeq);
+    return true;
+  }
+
+  #dispatch(entry: Entry): void {
+    const { machine } = this;
+    switch (entry.k) {
+      case "frame":
+        return applyFrame(machine, entry);
+      case "cash":
+        return applyCash(machine, entry);
+      case "fund":
+      case "house":
+        return applyFundTopUp(machine, entry);
+      case "transfer":
+        return applyTransfer(machine, entry);
+      case "mode":
+        return applyMode(machine, entry);
+      case "order":
+        return applyOrder(machine, entry);
+      case "cancel":
+        return applyCancel(machine, entry);
+      case "trade":
+        return applyTrade(machine, entry);
+      case "position":
+        return applyPosition(machine, entry);
+      case "margin":
+        return applyMargin(machine, entry);
+      case "funding":
+        return applyFunding(machine, entry);
+      case "settle":
+        return applySettle(machine, entry);
+      case "convert":
+        return convertDebts(machine, machine.book.internAccount(entry.account));
+      case "rules":
+        return applyRules(machine, entry);
+      case "halt":
+        return applyHalt(machine, entry);
+      case "expire":
+        return applyExpire(machine, entry);
+      case "time":
+        return;
+      case "blocked":
+      case "closed":
+      case "resumed":
+        return applyOutcome(machine, entry);
+    }
+  }
+
+  /** The continuous self-audit: running totals after every entry, exact scans now and then; a mismatch makes the shard cancel-only. */
+  #audit(entry: Entry): void {
+    const { machine } = this;
+    const results = [checkConservation(machine), checkPositions(machine), checkFunds(machine)];
+    if (machine.options.audit === "full" ? entry.k === "frame" : machine.appliedSeq % scanEvery === 0) {
+      this.#audits += 1;
+      const scan = scanAll(machine);
+      results.push(scan.index, scan.solvency);
+    }
+    const failure = results.find((one) => typeof one === "string" && one !== "not applicable");
+    if (failure === undefined || machine.auditFailure !== null) return;
+    machine.auditFailure = String(failure);
+    machine.fact("audit.failed", { failure });
+  }
+
+  /** Recomputes a pool by the plain rules: what a test compares with. */
+  recheck(pool: number): ReturnType<typeof recheck> {
+    return recheck(this.machine, pool);
+  }
+
+  #taken(): Applied {
+    const { facts, effects, ledger } = this.machine;
+    return { facts, effects, transactions: ledger.transactions };
+  }
+}
+
+/** A money-bearing producer skipped a number: the shard stops until the gap is filled, nothing has been applied. */
+export class SequenceGap extends Error {
+  constructor(source: string, last: number, got: number) {
+    super(`${source} skipped from ${last} to ${got}`);
+    this.name = "SequenceGap";
+  }
+}

@@ -1,0 +1,112 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { EntryBody } from "#libs/contracts/log.ts";
+import { operatorHalt } from "#libs/domain/breakers/halts.ts";
+import { cancelsRestingOrders } from "#libs/domain/breakers/states.ts";
+import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import { fillSide, releaseIfFlat } from "../fills.ts";
+import { bookAccruedFunding, settleChunk } from "../funding.ts";
+import { amountOf, contractsOf } from "../amounts.ts";
+import { clearingAccount } from "../fills.ts";
+import type { Machine } from "../machine.ts";
+import { cancelOrder } from "../resting-orders.ts";
+import { coverDeficit } from "../sagas/bad-debt.ts";
+import { badDebtAccount } from "../fills.ts";
+
+/** A new version of the rules: whole or not at all. Every band was armed under the old one, so every pool is judged anew. */
+export function applyRules(machine: Machine, entry: Extract<EntryBody, { k: "rules" }>): void {
+  const { rules, problems } = compileRules(entry.document, machine.rules.version + 1);
+  if (problems.length > 0) {
+    machine.fact("rules.rejected", { problems });
+    return;
+  }
+  machine.useRules(entry.document, rules);
+  machine.fact("rules.changed", { version: rules.version });
+}
+
+export function applyHalt(machine: Machine, entry: Extract<EntryBody, { k: "halt" }>): void {
+  const id = entry.scope === "global" ? "" : (entry.id ?? "");
+  machine.halts = operatorHalt(machine.halts, { scope: entry.scope, id, state: entry.state, reason: entry.reason }, machine.t);
+  machine.fact(entry.state === "normal" ? "halt.lifted" : "halt.set", {
+    scope: entry.scope,
+    id: entry.scope === "global" ? null : id,
+    state: entry.state,
+    reason: entry.reason,
+    manual: true,
+  });
+  if (cancelsRestingOrders(entry.state)) cancelScope(machine, entry.scope, id);
+}
+
+/** BRK-19: `cancel_all` and `paused` take every resting order of the scope, also of those who have no position. */
+function cancelScope(machine: Machine, scope: string, id: string): void {
+  const { book } = machine;
+  for (const account of machine.accountsInOrder()) {
+    if (scope === "account" && machine.accountName(account) !== id) continue;
+    if (scope === "entity" && (machine.entityOfAccount.get(machine.accountName(account)) ?? machine.accountName(account)) !== id) continue;
+    for (const order of [...book.orders(account)]) {
+      if (scope === "instrument" && machine.instrument(order.instrument).id !== id) continue;
+      cancelOrder(machine, order, "halt");
+    }
+  }
+}
+
+/** EXP-02: trading stops, the settlement price stands, orders go, and positions settle at it in chunks. */
+export function applyExpire(machine: Machine, entry: Extract<EntryBody, { k: "expire" }>): void {
+  const { book } = machine;
+  const instrument = book.instrumentIndex(entry.instrument);
+  machine.closedInstruments.set(instrument, Rational.parse(entry.price));
+  for (const account of machine.accountsInOrder())
+    for (const order of [...book.orders(account)]) if (order.instrument === instrument) cancelOrder(machine, order, "expired");
+  const settled = settleExpired(machine, instrument);
+  machine.fact("instrument.expired", { instrument: entry.instrument, price: entry.price, settled });
+}
+
+/** EXP-03: the next chunk of positions is closed at the settlement price against `clearing`, whose own position ends flat with the last. */
+function settleExpired(machine: Machine, instrument: number): number {
+  const { book } = machine;
+  const price = machine.closedInstruments.get(instrument);
+  if (price === undefined) return 0;
+  const rules = machine.instrument(instrument);
+  const settle = book.settleIndex(instrument);
+  let count = 0;
+  for (const row of book.rowsOf(instrument)) {
+    const account = book.rowAccount(row);
+    if (account === clearingAccount) continue;
+    if (count === machine.rules.accountsPerEntryMax) break;
+    const qty = contractsOf(rules, book.qty(row));
+    bookAccruedFunding(machine, row);
+    const draft = machine.ledger.begin();
+    const done = fillSide(machine, draft, { account, instrument, qty: qty.negated(), price, liquidation: false });
+    fillSide(machine, draft, { account: clearingAccount, instrument, qty, price, liquidation: false });
+    if (done.deficit.sign > 0) draft.cash(badDebtAccount, settle, done.deficit.negated());
+    draft.residueToRounding(settle);
+    draft.book("fill");
+    machine.fact("fill", {
+      account: machine.accountName(account),
+      instrument: rules.id,
+      side: qty.sign > 0 ? "sell" : "buy",
+      qty: qty.abs().toStringDown(),
+      price: price.toStringDown(),
+      realised: done.outcome.realised.toStringDown(),
+      reason: "expiry",
+    });
+    if (done.deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: done.deficit, instrument, saga: null });
+    releaseIfFlat(machine, row);
+    count += 1;
+  }
+  releaseIfFlat(machine, book.row(clearingAccount, instrument));
+  return count;
+}
+
+/** A chunk of settling: positions of an expired instrument, else accrued funding. */
+export function applySettle(machine: Machine, entry: Extract<EntryBody, { k: "settle" }>): void {
+  const instrument = machine.book.instrumentIndex(entry.instrument);
+  const count = machine.closedInstruments.has(instrument)
+    ? settleExpired(machine, instrument)
+    : settleChunk(machine, instrument);
+  machine.fact("settled", { instrument: entry.instrument, accounts: count });
+}
+
+/** What `bad_debt` still owes of an asset, positive. */
+export function badDebtOf(machine: Machine, asset: number): Rational {
+  return amountOf(machine.book.assetRules(asset), machine.book.cash(badDebtAccount, asset)).negated();
+}

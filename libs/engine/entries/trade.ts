@@ -1,0 +1,102 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { EntryBody, Side } from "#libs/contracts/log.ts";
+import { fillValue } from "#libs/domain/positions/value.ts";
+import { lotsOf, quantaOf } from "../amounts.ts";
+import { addFeeLegs, badDebtAccount, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
+import { bookAccruedFunding } from "../funding.ts";
+import type { Draft } from "../ledger.ts";
+import type { Machine } from "../machine.ts";
+import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
+import { coverDeficit } from "../sagas/bad-debt.ts";
+
+type TradeEntry = Extract<EntryBody, { k: "trade" }>;
+
+/** A trade is a fact of the venue: booked as it is, both sides, roundings and fees as one transaction, then judged. */
+export function applyTrade(machine: Machine, entry: TradeEntry): void {
+  const { book } = machine;
+  const instrument = book.instrumentIndex(entry.instrument);
+  const settle = book.settleIndex(instrument);
+  const qty = Rational.parse(entry.qty);
+  const price = Rational.parse(entry.price);
+  const buyer = book.internAccount(entry.buyer);
+  const seller = book.internAccount(entry.seller);
+  for (const account of [buyer, seller]) bookAccruedFunding(machine, book.row(account, instrument));
+  const draft = machine.ledger.begin();
+  const fees = entry.fees ?? true;
+  const taker = entry.taker ?? "buy";
+  const deficits: { row: number; amount: Rational }[] = [];
+  const sides: readonly { account: number; side: Side; signed: Rational; order: string | undefined }[] = [
+    { account: buyer, side: "buy", signed: qty, order: entry.buyOrder },
+    { account: seller, side: "sell", signed: qty.negated(), order: entry.sellOrder },
+  ];
+  for (const one of sides) {
+    const done = fillSide(machine, draft, { account: one.account, instrument, qty: one.signed, price, liquidation: false });
+    if (done.deficit.sign > 0) {
+      // The missing money stands against bad_debt until it is covered below; cross cash never pays for an isolated pool.
+      draft.cash(badDebtAccount, settle, done.deficit.negated());
+      deficits.push({ row: book.row(one.account, instrument), amount: done.deficit });
+    }
+    if (fees) chargeFee(machine, draft, one.account, instrument, qty, price, one.side === taker);
+    if (!machine.options.quietFills)
+      machine.fact("fill", {
+        account: machine.accountName(one.account),
+        instrument: entry.instrument,
+        side: one.side,
+        qty: entry.qty,
+        price: entry.price,
+        realised: done.outcome.realised.toStringDown(),
+      });
+  }
+  draft.residueToRounding(settle);
+  draft.book("fill");
+  for (const one of sides) {
+    fillOrder(machine, one.account, one.order, qty);
+    cancelUncoveredReduceOnly(machine, one.account, instrument);
+    releaseIfFlat(machine, book.row(one.account, instrument));
+  }
+  for (const deficit of deficits) coverDeficit(machine, { asset: settle, amount: deficit.amount, instrument, saga: null });
+}
+
+/** Ordinary fees come from cross cash, also for isolated positions; system accounts pay none. */
+function chargeFee(
+  machine: Machine,
+  draft: Draft,
+  account: number,
+  instrument: number,
+  qty: Rational,
+  price: Rational,
+  taker: boolean,
+): void {
+  if (machine.book.isSystem(account)) return;
+  const rules = machine.instrument(instrument);
+  const settle = machine.book.settleIndex(instrument);
+  const fee = feeOf(machine, instrument, qty, price, taker ? rules.takerFee : rules.makerFee);
+  if (fee.isZero()) return;
+  draft.cash(account, settle, fee.negated());
+  addFeeLegs(machine, draft, settle, fee);
+  machine.touchAccount(account);
+}
+
+/** A position set up without a counterparty: a tool of scenarios, after which invariants 1 and 2 cannot be judged. */
+export function applyPosition(machine: Machine, entry: Extract<EntryBody, { k: "position" }>): void {
+  const { book } = machine;
+  const account = book.internAccount(entry.account);
+  const instrument = book.instrumentIndex(entry.instrument);
+  const rules = machine.instrument(instrument);
+  const settle = book.settleIndex(instrument);
+  const asset = book.assetRules(settle);
+  const row = book.row(account, instrument);
+  bookAccruedFunding(machine, row);
+  const qty = Rational.parse(entry.qty);
+  const price = Rational.parse(entry.entry);
+  machine.positionsSetUp = true;
+  if (book.isIsolated(row)) {
+    const flat = { account, instrument, qty, price, liquidation: false };
+    book.setHolding(row, 0n, 0n);
+    const draft = machine.ledger.begin();
+    fillSide(machine, draft, flat);
+    // Only the margin and cash legs balance here: the position has no counterparty.
+    draft.withoutCosts().book("margin");
+  } else book.setHolding(row, lotsOf(rules, qty), quantaOf(asset, fillValue(rules, qty, price, asset.quantum)));
+  machine.touch(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account));
+}

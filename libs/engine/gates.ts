@@ -1,0 +1,104 @@
+import { effectiveState } from "#libs/domain/breakers/halts.ts";
+import { type HaltedAction, type HaltPermission, type HaltState, needsReduceOnlyMark, permits } from "#libs/domain/breakers/states.ts";
+import { permissionGiven, permittedByAll, type PriceQuality } from "#libs/domain/mark-price/quality.ts";
+import { evaluatePool } from "#libs/domain/health/evaluate.ts";
+import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
+import type { Rational } from "#libs/decimal/index.ts";
+import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
+import type { Machine } from "./machine.ts";
+
+/** What the breakers in force say about an account and, where one is concerned, an instrument. */
+export interface Gate {
+  readonly state: HaltState;
+  /** The permission of an action is a plain yes, or a yes once resting orders are gone (they go with the halt itself). */
+  permits(action: HaltedAction): boolean;
+  permission(action: HaltedAction): HaltPermission;
+  readonly reduceOnlyMarkNeeded: boolean;
+}
+
+/** The entity that owns an account: its own id where none is configured. */
+export function entityOf(machine: Machine, account: string): string {
+  return machine.entityOfAccount.get(account) ?? account;
+}
+
+/** BRK-07: the strictest of global, instrument, account and entity. A failed self-audit counts as `no_new_orders` everywhere. */
+export function gateOf(machine: Machine, account: number | null, instrument: string | null): Gate {
+  const name = account === null ? null : machine.accountName(account);
+  let state: HaltState = "normal";
+  if (machine.halts.length > 0) {
+    state = effectiveState(
+      machine.halts,
+      {
+        ...(instrument === null ? {} : { instrument }),
+        ...(name === null ? {} : { account: name, entity: entityOf(machine, name) }),
+      },
+      machine.t,
+      machine.rules.breakers,
+    );
+  }
+  const permission = (action: HaltedAction): HaltPermission => permits(action, state);
+  return {
+    state,
+    permission,
+    permits: (action) => permission(action) === "yes" || permission(action) === "after_cancel",
+    reduceOnlyMarkNeeded: needsReduceOnlyMark(state),
+  };
+}
+
+function qualityOfAsset(machine: Machine, id: string): PriceQuality {
+  return machine.book.market.assetQuality(machine.book.assetIndex(id));
+}
+
+/** The qualities of the marks of a pool's positions. */
+export function markQualities(machine: Machine, pool: Pool): PriceQuality[] {
+  const positions = pool.kind === "cross" ? pool.positions : [pool.position];
+  return positions.map(({ instrument }) =>
+    machine.book.market.instrumentQuality(machine.book.instrumentIndex(instrument.id)),
+  );
+}
+
+/** The qualities of the indices that a pool's collateral and settle assets are valued at. */
+export function indexQualities(machine: Machine, pool: Pool): PriceQuality[] {
+  if (pool.kind === "isolated") return [qualityOfAsset(machine, pool.position.instrument.settle)];
+  const assets = new Set(pool.cash.filter((one) => !one.amount.isZero()).map((one) => one.asset));
+  for (const { instrument } of pool.positions) assets.add(instrument.settle);
+  return [...assets].map((asset) => qualityOfAsset(machine, asset));
+}
+
+export function pricesGood(machine: Machine, pool: Pool): boolean {
+  return [...markQualities(machine, pool), ...indexQualities(machine, pool)].every((one) => one === "good");
+}
+
+/** The market as its good prices alone tell it: every price that is not good is replaced by the last good one. */
+function marketOfGoodPrices(machine: Machine): MarketView {
+  const { market, book, lastGood } = machine;
+  const good = (id: string, quality: PriceQuality, price: Rational): Rational =>
+    quality === "good" ? price : (lastGood.get(id) ?? price);
+  return {
+    asset: (id) => market.asset(id),
+    index: (id) => good(id, qualityOfAsset(machine, id), market.index(id)),
+    mark: (id) => good(id, book.market.instrumentQuality(book.instrumentIndex(id)), market.mark(id)),
+    haircutInitial: (id) => market.haircutInitial(id),
+    haircutMaintenance: (id) => market.haircutMaintenance(id),
+    openInterest: (id) => market.openInterest(id),
+    platformCash: (id) => market.platformCash(id),
+  };
+}
+
+/**
+ * Whether price quality lets a pool be liquidated now (MARK-14 … MARK-18). Where the good prices alone justify it, it may be. Else
+ * the prices that are not good are the cause, and their permissions hold; `heldSince` is when the condition began without a
+ * break. The answer `false` means: look again at the next frame.
+ */
+export function liquidationPermitted(machine: Machine, pool: Pool, heldSince: number): boolean {
+  if (pricesGood(machine, pool)) return true;
+  const { liquidation } = machine.rules;
+  const sure = evaluatePool(pool, marketOfGoodPrices(machine), machine.rules);
+  if (ratioAtMost({ equity: sure.maintenanceEquity, mm: sure.mm }, liquidation.partialAt)) return true;
+  const heldMs = machine.t - heldSince;
+  const marks = markQualities(machine, pool);
+  const onMark = permittedByAll("liquidate_on_mark", marks);
+  if (marks.some((one) => one !== "good")) return permissionGiven(onMark, heldMs, liquidation);
+  const onCollateral = permittedByAll("liquidate_on_collateral", indexQualities(machine, pool));
+  return permissionGiven(onCollateral, heldMs, liquidation);
+}

@@ -1,0 +1,203 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { Effect, Entry, Fact, PriceInput } from "#libs/contracts/log.ts";
+import type { HaltRecord } from "#libs/domain/breakers/halts.ts";
+import { evaluatePool, type PoolHealth } from "#libs/domain/health/evaluate.ts";
+import { type FundState, newFundState, recordResult } from "#libs/domain/settlement/fund.ts";
+import type { Receipt } from "#libs/domain/receipts/types.ts";
+import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
+import type { Book } from "./book.ts";
+import { type BreakerWindows, judgeFundDrawdown, newBreakerWindows } from "./breaker-windows.ts";
+import { CompiledRules } from "./compiled-rules.ts";
+import { insuranceAccount } from "./fills.ts";
+import { Judge } from "./judge.ts";
+import { Ledger } from "./ledger.ts";
+import { PendingPools } from "./pending-pools.ts";
+import type { Saga } from "./sagas/saga.ts";
+import { TriggerIndex } from "./trigger-index.ts";
+import { Rankings } from "./adl-ranking.ts";
+
+export interface MachineOptions {
+  /** Build the receipt of every rejection, liquidation, ADL fill and haircut change. */
+  readonly receipts: boolean;
+  /** Partial-close rounds: one per frame as in production, or as many as it takes, as in scenario files. */
+  readonly roundsPerFrame: "one" | "all";
+  /** `full`: an exact scan of every pool after every frame; `light`: every 1,000 entries. */
+  readonly audit: "light" | "full";
+  /** Emit the fact of every fill; a replay of a million of them may not want to. */
+  readonly quietFills: boolean;
+}
+
+/** A parked debt: what nobody could be made to pay. Withdrawals of the asset wait until it is gone. */
+export type ParkedDebts = Map<number, bigint>;
+
+/**
+ * Everything that one shard knows, and the hands that handlers share. Authoritative: book, rules, sagas, halts, fund results,
+ * windows, sequences, parked debts. Derived: trigger index, judge, pending pools' order.
+ */
+export class Machine {
+  readonly book: Book;
+  readonly ledger: Ledger;
+  readonly index: TriggerIndex;
+  readonly judge: Judge;
+  readonly compiled: CompiledRules;
+  readonly pending: PendingPools;
+  readonly options: MachineOptions;
+  readonly market: MarketView;
+
+  rules: RuleSet;
+  document: RuleDocument;
+  /** UTC ms of the log: `max(previous, entry's)`. */
+  t = 0;
+  appliedSeq = 0;
+  factSeq = 0;
+  /** Counts frames: what "the same frame" means. */
+  frame = 0;
+  /** Last sequence seen of each producer. */
+  readonly sourceSeqs = new Map<string, number>();
+  readonly sagas = new Map<number, Saga>();
+  nextSagaSlot = 0;
+  readonly openEffects = new Map<string, Effect>();
+  halts: readonly HaltRecord[] = [];
+  /** By asset number. */
+  readonly fundStates = new Map<number, FundState>();
+  readonly parked: ParkedDebts = new Map();
+  /** Accrued funding in no balance yet, by instrument number, settle asset: a running total for the self-audit. */
+  readonly unbooked = new Map<number, Rational>();
+  readonly closedInstruments = new Map<number, Rational>();
+  readonly breakerWindows: BreakerWindows = newBreakerWindows();
+  /** Not null once the self-audit has found a mismatch: the engine goes cancel-only by itself. */
+  auditFailure: string | null = null;
+  /** Last good price by asset or instrument id. */
+  readonly lastGood = new Map<string, Rational>();
+  /** Since when (UTC ms) a pool has been due for liquidation without price quality permitting it. */
+  readonly dueSince = new Map<number, number>();
+  /** account → entity; derived from the rules. */
+  entityOfAccount: ReadonlyMap<string, string> = new Map();
+  /** ADL rankings of the present frame; derived. */
+  readonly rankings = new Rankings();
+  /** Set by `position` entries: invariants 1 and 2 cannot be judged any more. */
+  positionsSetUp = false;
+
+  facts: Fact[] = [];
+  effects: Effect[] = [];
+  /** Pools popped by the entry being applied, and how many in all. */
+  readonly popped: number[] = [];
+  poppedCount = 0;
+  judgedCount = 0;
+  readonly receipts = new Map<number, Receipt>();
+  readonly priceInputs = new Map<string, { readonly t: number; readonly input: PriceInput }>();
+  current: Entry | null = null;
+
+  constructor(book: Book, document: RuleDocument, rules: RuleSet, options: MachineOptions) {
+    this.book = book;
+    this.document = document;
+    this.rules = rules;
+    this.options = options;
+    this.ledger = new Ledger(book);
+    this.compiled = new CompiledRules(book);
+    this.index = new TriggerIndex(book, this.compiled);
+    this.judge = new Judge(book, this.compiled);
+    this.pending = new PendingPools(book);
+    this.market = book.marketView();
+  }
+
+  /** A factor has moved: every pool whose safe band it left is to be judged. */
+  factorMoved(factor: number): void {
+    const { popped } = this;
+    popped.length = 0;
+    this.index.factorChanged(factor, this.book.market.factors[factor] as number, popped);
+    for (const pool of popped) this.pending.add(pool);
+    this.poppedCount += popped.length;
+  }
+
+  liquidating(pool: number): boolean {
+    return this.book.saga(pool) >= 0;
+  }
+
+  poolHealthOf(pool: Pool): PoolHealth {
+    return evaluatePool(pool, this.market, this.rules);
+  }
+
+  /** Fund income (positive) or payout, in units of the asset, after it has been booked. */
+  recordFundResult(asset: number, amount: Rational): void {
+    const before = this.fundStates.get(asset) ?? newFundState;
+    const balance = this.ledger.balance(insuranceAccount, asset);
+    this.fundStates.set(asset, recordResult(before, this.t, amount, balance, this.rules.fund.brake));
+    judgeFundDrawdown(this, asset);
+  }
+
+  /** Every account that is not a system account, in order of id. */
+  accountsInOrder(): number[] {
+    const accounts: number[] = [];
+    for (let account = 0; account < this.book.accountCount; account += 1)
+      if (!this.book.isSystem(account)) accounts.push(account);
+    return accounts.sort((left, right) => (this.accountName(left) < this.accountName(right) ? -1 : 1));
+  }
+
+  /** Takes a compiled set of rules into use; everything derived from the old one is made anew. */
+  useRules(document: RuleDocument, rules: RuleSet): void {
+    this.book.setRules(rules);
+    this.document = document;
+    this.rules = rules;
+    const entities = new Map<string, string>();
+    for (const entity of rules.entities.values()) for (const account of entity.accounts) entities.set(account, entity.id);
+    this.entityOfAccount = entities;
+    this.compiled.rebuild();
+    this.rebuildIndex();
+  }
+
+  /** Arms every pool anew; those that cannot be armed are judged at the next look. */
+  rebuildIndex(): void {
+    const popped: number[] = [];
+    this.index.rebuild(popped);
+    for (const pool of popped) this.pending.add(pool);
+  }
+
+  /** A pool that has ceased to exist is neither armed nor due. */
+  forgetPool(pool: number): void {
+    this.index.disarm(pool);
+    this.dueSince.delete(pool);
+  }
+
+  /** Records a fact and returns its number. */
+  fact(name: string, fields: Readonly<Record<string, unknown>>): number {
+    this.factSeq += 1;
+    this.facts.push({ seq: this.factSeq, t: this.t, fact: name, ...fields });
+    return this.factSeq;
+  }
+
+  effect(effect: Effect): void {
+    this.openEffects.set(effect.id, effect);
+    this.effects.push(effect);
+  }
+
+  /** A pool whose health an entry changed: its bands no longer hold, it is judged at the next look. */
+  touch(pool: number): void {
+    this.pending.add(pool);
+  }
+
+  touchAccount(account: number): void {
+    if (!this.book.isSystem(account)) this.touch(this.book.crossPool(account));
+  }
+
+  instrument(number: number): InstrumentRules {
+    return this.book.instrumentRules(number);
+  }
+
+  accountName(account: number): string {
+    return this.book.accountId(account);
+  }
+
+  /** `null` for a cross pool, the instrument's id for an isolated one. */
+  poolInstrument(pool: number): string | null {
+    const row = this.book.poolRow(pool);
+    return row < 0 ? null : this.instrument(this.book.rowInstrument(row)).id;
+  }
+}
+
+/** The mark of an instrument; the door has made sure that it is there where an entry needs it. */
+export function markOf(machine: Machine, instrument: number): Rational {
+  return machine.market.mark(machine.instrument(instrument).id);
+}

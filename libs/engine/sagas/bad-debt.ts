@@ -1,0 +1,128 @@
+import { Rational } from "#libs/decimal/index.ts";
+import { planBadDebt, type Winner } from "#libs/domain/settlement/bad-debt.ts";
+import type { ConversionStep } from "#libs/domain/settlement/conversion.ts";
+import { evaluatePool } from "#libs/domain/health/evaluate.ts";
+import { unrealisedProfit } from "#libs/domain/positions/value.ts";
+import { amountOf, contractsOf } from "../amounts.ts";
+import { badDebtAccount, houseAccount, insuranceAccount } from "../fills.ts";
+import { sharingReceipt } from "../receipts.ts";
+import { markOf, type Machine } from "../machine.ts";
+import { fundAllowance } from "./fund.ts";
+import type { Saga } from "./saga.ts";
+import { payFromFund } from "./settlement.ts";
+
+export interface Deficit {
+  readonly asset: number;
+  /** D, whole quanta, positive; `bad_debt` has been debited with it already. */
+  readonly amount: Rational;
+  /** Where it comes from; null: no instrument. */
+  readonly instrument: number | null;
+  readonly saga: Saga | null;
+}
+
+/** Every balance of a system account, in order of asset id. */
+export function balancesOf(machine: Machine, account: number): { asset: string; amount: Rational }[] {
+  const { book } = machine;
+  const balances: { asset: string; amount: Rational }[] = [];
+  for (let asset = 0; asset < book.assetCount; asset += 1) {
+    const amount = amountOf(book.assetRules(asset), book.cash(account, asset));
+    if (!amount.isZero()) balances.push({ asset: book.assetRules(asset).id, amount });
+  }
+  return balances.sort((left, right) => (left.asset < right.asset ? -1 : 1));
+}
+
+/** Positions in profit on an instrument, with what each can pay: they bear a debt that no fund covers (LIQ-19). */
+function winnersOf(machine: Machine, instrument: number, except: number): (Winner & { row: number })[] {
+  const { book, market } = machine;
+  const rules = machine.instrument(instrument);
+  const settle = book.assetRules(book.settleIndex(instrument));
+  const mark = markOf(machine, instrument);
+  return book.rowsOf(instrument).flatMap((row) => {
+    const account = book.rowAccount(row);
+    if (book.isSystem(account) || account === except) return [];
+    const profit = unrealisedProfit(rules, contractsOf(rules, book.qty(row)), amountOf(settle, book.cost(row)), mark);
+    if (profit.sign <= 0) return [];
+    const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account);
+    const { fullEquity } = evaluatePool(book.poolView(pool), market, machine.rules);
+    const mode = book.isIsolated(row) ? ("isolated" as const) : ("cross" as const);
+    return [{ account: machine.accountName(account), mode, profit, fullEquity: fullEquity.dividedBy(market.index(settle.id)), row }];
+  });
+}
+
+/** LIQ-18 … LIQ-20: pays a deficit from the funds, then from winners, and parks what is left, as one transaction. */
+export function coverDeficit(machine: Machine, deficit: Deficit): void {
+  const { book, market } = machine;
+  const asset = book.assetRules(deficit.asset);
+  const winners =
+    deficit.instrument === null ? null : winnersOf(machine, deficit.instrument, deficit.saga?.account ?? -1);
+  const plan = planBadDebt(
+    {
+      asset: asset.id,
+      amount: deficit.amount,
+      insurance: balancesOf(machine, insuranceAccount),
+      spendableUsd: fundAllowance(machine, deficit.saga, deficit.asset),
+      house: balancesOf(machine, houseAccount),
+      winners,
+    },
+    market,
+  );
+  const draft = machine.ledger.begin();
+  draft.cash(insuranceAccount, deficit.asset, plan.fund.negated()).cash(badDebtAccount, deficit.asset, plan.fund);
+  for (const step of plan.otherFunds) addFundConversion(machine, draft, step);
+  for (const one of plan.shared) {
+    const payer = book.internAccount(one.account);
+    const row = deficit.instrument === null ? -1 : book.findRow(payer, deficit.instrument);
+    if (one.mode === "isolated") draft.margin(row, deficit.asset, one.amount.negated());
+    else draft.cash(payer, deficit.asset, one.amount.negated());
+    draft.cash(badDebtAccount, deficit.asset, one.amount);
+    machine.touch(one.mode === "isolated" ? book.isolatedPool(row) : book.crossPool(payer));
+  }
+  draft.book("bad_debt");
+  if (!plan.fund.isZero()) payFromFund(machine, deficit.saga, deficit.asset, plan.fund);
+  for (const step of plan.otherFunds) payFromFund(machine, deficit.saga, book.assetIndex(step.from), step.sold);
+  for (const one of plan.shared) {
+    const seq = machine.fact("loss.shared", {
+      ...(deficit.saga === null ? {} : { saga: deficit.saga.id }),
+      account: one.account,
+      instrument: deficit.instrument === null ? null : machine.instrument(deficit.instrument).id,
+      asset: asset.id,
+      amount: one.amount.toStringUp(),
+    });
+    sharingReceipt(machine, seq, deficit, winners ?? [], one);
+  }
+  if (plan.parked.isZero()) return;
+  machine.parked.set(deficit.asset, (machine.parked.get(deficit.asset) ?? 0n) + plan.parked.floorIn(asset.quantum));
+  machine.fact("debt.parked", {
+    ...(deficit.saga === null ? {} : { saga: deficit.saga.id }),
+    asset: asset.id,
+    amount: plan.parked.toStringUp(),
+  });
+}
+
+/** Another fund's asset turned into the debt's: sold to `house`, or kept by `bad_debt` against the debt. */
+function addFundConversion(machine: Machine, draft: ReturnType<Machine["ledger"]["begin"]>, step: ConversionStep): void {
+  const from = machine.book.assetIndex(step.from);
+  const to = machine.book.assetIndex(step.to);
+  draft.cash(insuranceAccount, from, step.sold.negated());
+  if (step.counterparty === "house")
+    draft
+      .cash(houseAccount, from, step.sold)
+      .cash(houseAccount, to, step.bought.negated())
+      .cash(badDebtAccount, to, step.bought);
+  else draft.cash(badDebtAccount, from, step.sold);
+}
+
+/** A fund that is topped up pays what was parked first: the alarm ends when the debt does. */
+export function repayParked(machine: Machine, asset: number): void {
+  const owed = machine.parked.get(asset) ?? 0n;
+  if (owed === 0n) return;
+  const rules = machine.book.assetRules(asset);
+  const held = machine.book.cash(insuranceAccount, asset);
+  const paid = held < owed ? held : owed;
+  if (paid <= 0n) return;
+  const amount = amountOf(rules, paid);
+  machine.ledger.begin().cash(insuranceAccount, asset, amount.negated()).cash(badDebtAccount, asset, amount).book("bad_debt");
+  if (paid === owed) machine.parked.delete(asset);
+  else machine.parked.set(asset, owed - paid);
+  machine.fact("debt.repaid", { asset: rules.id, amount: amount.toStringDown(), left: amountOf(rules, owed - paid).toStringUp() });
+}

@@ -1,0 +1,240 @@
+import { Rational } from "#libs/decimal/index.ts";
+import { type Allocation, allocate, type Counterparty } from "#libs/domain/adl/allocation.ts";
+import { capacity, lotsKeepingRatio, profitsAt } from "#libs/domain/adl/capacity.ts";
+import { adlPublication } from "#libs/domain/adl/publication.ts";
+import type { Ranked } from "#libs/domain/adl/ranking.ts";
+import { scoreText } from "#libs/domain/adl/score.ts";
+import { compareRatios } from "#libs/domain/liquidation/order-of-pools.ts";
+import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
+import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
+import { contractsOf } from "../amounts.ts";
+import { type BookCandidate, candidateOf } from "../adl-ranking.ts";
+import { sha256 } from "../digest.ts";
+import { fillSide, releaseIfFlat } from "../fills.ts";
+import { bookAccruedFunding } from "../funding.ts";
+import { gateOf } from "../gates.ts";
+import { hedgedContracts } from "../hedges.ts";
+import { markOf, type Machine } from "../machine.ts";
+import { cancelOrders, cancelUncoveredReduceOnly } from "../resting-orders.ts";
+import { adlReceipt } from "../receipts.ts";
+import { poolAfterClose, poolHealth, positionsOf } from "./judgement.ts";
+import { emitResume, heldBy, type StageResult } from "./orders.ts";
+import type { Deleveraging, Saga, Taking } from "./saga.ts";
+
+/** What a ranked position can give at this price, as it stands now: scores are the frame's, sizes and equity are of this moment. */
+function counterpartyOf(machine: Machine, ranked: Ranked<BookCandidate>, price: Rational, policy: AdlPolicy): Counterparty | null {
+  const { book } = machine;
+  if (book.rowAccount(ranked.row) < 0 || machine.accountName(book.rowAccount(ranked.row)) !== ranked.account) return null;
+  if (book.qty(ranked.row) === 0n || machine.liquidating(ranked.pool)) return null;
+  const now = candidateOf(machine, ranked.row);
+  if (now.qty.sign !== ranked.qty.sign || now.fullEquityUsd.sign <= 0) return null;
+  const instrument = machine.instrument(book.rowInstrument(ranked.row));
+  const mark = machine.market.mark(instrument.id);
+  const settle = machine.market.asset(instrument.settle);
+  const terms = { instrument, qty: now.qty, mark, price };
+  const base: Counterparty = {
+    account: ranked.account,
+    mode: ranked.mode,
+    qty: now.qty,
+    profitAtPrice: profitsAt(terms, now.cost),
+    capacity: capacity(terms, {
+      settleUsd: machine.market.index(instrument.settle),
+      quantum: settle.quantum,
+      fullEquityUsd: now.fullEquityUsd,
+    }),
+  };
+  if (policy !== "hedge-aware" && policy !== "hedge-aware-pro-rata") return base;
+  return {
+    ...base,
+    hedged: hedgedContracts(machine, now),
+    capacityKeepingRatio: contractsOf(instrument, keepingRatio(machine, now, base.capacity, price)),
+  };
+}
+
+/** ADL-14: the most lots whose closing at `price` does not lower the pool's ratio. */
+function keepingRatio(machine: Machine, candidate: BookCandidate, most: Rational, price: Rational): bigint {
+  const pool = machine.book.poolView(candidate.pool);
+  const instrument = machine.instrument(machine.book.rowInstrument(candidate.row));
+  const position = positionsOf(pool).find((one) => one.instrument.id === instrument.id);
+  if (position === undefined) return 0n;
+  const before = poolHealth(machine, pool);
+  const perContract = unrealisedProfit(instrument, position.qty, position.cost, price).dividedBy(position.qty.abs());
+  const ratio = (health: { maintenanceEquity: Rational; mm: Rational }) => ({ equity: health.maintenanceEquity, mm: health.mm });
+  return lotsKeepingRatio(most.floorIn(instrument.lot), (lots) => {
+    const contracts = contractsOf(instrument, lots);
+    const after = poolAfterClose(pool, position, contracts, perContract.times(contracts), Rational.zero);
+    return compareRatios(ratio(poolHealth(machine, after)), ratio(before)) >= 0;
+  });
+}
+
+export interface AllocationTerms {
+  readonly instrument: number;
+  /** Side of the positions that would be taken from. */
+  readonly side: "long" | "short";
+  readonly need: Rational;
+  readonly price: Rational;
+  readonly policy: AdlPolicy;
+  readonly ranking: readonly Ranked<BookCandidate>[];
+}
+
+/** Who gives how much: the published decision of RULES §8. */
+export function allocation(machine: Machine, terms: AllocationTerms): { readonly result: Allocation; readonly asked: readonly Counterparty[] } {
+  const asked: Counterparty[] = [];
+  const rules = machine.instrument(terms.instrument);
+  const inOrder = terms.policy === "queue";
+  let reachable = Rational.zero;
+  for (const ranked of terms.ranking) {
+    const one = counterpartyOf(machine, ranked, terms.price, terms.policy);
+    if (one === null) continue;
+    asked.push(one);
+    // A queue asks nobody behind the one who fills the need, as long as all before had profit at the price.
+    if (!inOrder || !one.profitAtPrice) continue;
+    reachable = reachable.plus(one.capacity);
+    if (reachable.atLeast(terms.need)) break;
+  }
+  const request = { policy: terms.policy, need: terms.need, lot: rules.lot, ranking: asked };
+  return { result: allocate(request), asked };
+}
+
+/** Stage 6: what is open is closed against opposite positions at p_bk, in chunks of as many accounts as one entry may write. */
+export function deleverage(machine: Machine, saga: Saga): StageResult {
+  const { book } = machine;
+  if (saga.deleveraging !== null) return takeChunk(machine, saga);
+  for (;;) {
+    const instrument = saga.queue[0];
+    if (instrument === undefined) return "judge";
+    const held = heldBy(machine, saga, instrument);
+    const rules = machine.instrument(instrument);
+    const permission = gateOf(machine, saga.account, rules.id).permission("adl");
+    if (permission !== "yes") return "waiting";
+    if (held.isZero()) {
+      saga.queue.shift();
+      continue;
+    }
+    const side = held.sign > 0 ? "short" : "long";
+    const bankruptcy = saga.bankruptcy.get(instrument) ?? null;
+    // Where no price bankrupts the pool there is no p_bk to settle at: mark leaves everybody where they are.
+    const price = bankruptcy !== null && bankruptcy.sign > 0 ? bankruptcy : markOf(machine, instrument);
+    const ranking = machine.rankings.of(machine, instrument, side);
+    const policy = rules.adlPolicy;
+    const { result, asked } = allocation(machine, { instrument, side, need: held.abs(), price, policy, ranking });
+    const publication = publish(machine, saga, { instrument, side, price, need: held.abs(), ranking, policy }, asked, result);
+    saga.queue.shift();
+    if (result.allocation.length === 0) continue;
+    const takings = result.allocation.map((one): Taking => {
+      const account = book.internAccount(one.account);
+      return { account, row: book.row(account, instrument), qty: one.qty };
+    });
+    saga.deleveraging = { instrument, price, takings, need: held.abs(), publication };
+    const chunk = takeChunk(machine, saga);
+    if (chunk === "waiting") return chunk;
+  }
+}
+
+/** ADL-16: the decision as one text of exact numbers, and its hash; those in the ranking who were not asked play no part in it. */
+function publish(
+  machine: Machine,
+  saga: Saga,
+  terms: AllocationTerms,
+  asked: readonly Counterparty[],
+  result: Allocation,
+): string {
+  const rules = machine.instrument(terms.instrument);
+  const names = new Set(asked.map((one) => `${one.account} ${one.mode}`));
+  const publication = adlPublication({
+    instrument: rules.id,
+    side: terms.side,
+    policy: terms.policy,
+    mark: markOf(machine, terms.instrument),
+    price: terms.price,
+    need: terms.need,
+    lot: rules.lot,
+    candidates: terms.ranking.filter((one) => names.has(`${one.account} ${one.mode}`)),
+    counterparties: asked,
+    allocation: result.allocation,
+    unfilled: result.unfilled,
+  });
+  const hash = sha256(new TextEncoder().encode(publication));
+  machine.fact("adl.allocated", {
+    saga: saga.id,
+    instrument: rules.id,
+    side: terms.side,
+    policy: terms.policy,
+    price: terms.price.toStringDown(),
+    need: terms.need.toStringDown(),
+    taken: terms.need.minus(result.unfilled).toStringDown(),
+    counterparties: result.allocation.length,
+    candidates: terms.ranking.length,
+    hash,
+    ...(machine.options.receipts ? { publication } : {}),
+  });
+  return hash;
+}
+
+/** Takes from the next counterparties; the rest, if there is one, goes into the next entry. */
+function takeChunk(machine: Machine, saga: Saga): StageResult {
+  const under = saga.deleveraging;
+  if (under === null) return "judge";
+  const chunk = under.takings.splice(0, machine.rules.accountsPerEntryMax);
+  for (const taking of chunk) take(machine, saga, under, taking);
+  if (under.takings.length > 0) return emitResume(machine, saga);
+  saga.deleveraging = null;
+  return "judge";
+}
+
+/** One counterparty: both sides closed at exactly p_bk, as one transaction; its orders on the instrument go (ADL-18). */
+function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking): void {
+  const { book } = machine;
+  const { instrument, price } = under;
+  const rules = machine.instrument(instrument);
+  const settle = book.settleIndex(instrument);
+  const held = heldBy(machine, saga, instrument);
+  const theirs = contractsOf(rules, book.qty(taking.row));
+  const qty = Rational.min(Rational.min(taking.qty, held.abs()), theirs.abs());
+  if (qty.isZero() || theirs.sign === held.sign) return;
+  const mode = book.isIsolated(taking.row) ? "isolated" : "cross";
+  const signed = held.sign > 0 ? qty.negated() : qty;
+  const place = machine.rankings.place(machine, instrument, held.sign > 0 ? "short" : "long", taking.row);
+  const own = book.row(saga.account, instrument);
+  for (const row of [own, taking.row]) bookAccruedFunding(machine, row);
+  const draft = machine.ledger.begin();
+  fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
+  const other = fillSide(machine, draft, { account: taking.account, instrument, qty: signed.negated(), price, liquidation: false });
+  draft.residueToRounding(settle);
+  draft.book("fill");
+  saga.closed = true;
+  saga.step += 1;
+  cancelOrders(machine, taking.account, instrument, "deleveraged");
+  const account = machine.accountName(taking.account);
+  const seq = machine.fact("adl.filled", {
+    saga: saga.id,
+    step: saga.step,
+    account,
+    against: machine.accountName(saga.account),
+    instrument: rules.id,
+    side: signed.sign < 0 ? "buy" : "sell",
+    qty: qty.toStringDown(),
+    price: price.toStringDown(),
+    notional: notional(rules, qty, price).toStringDown(),
+    realised: other.outcome.realised.toStringDown(),
+    rank: place.rank,
+    score: scoreText(place.score),
+  });
+  adlReceipt(machine, seq, {
+    account,
+    mode,
+    instrument: rules.id,
+    saga: saga.id,
+    score: place.score,
+    rank: place.rank,
+    policy: rules.adlPolicy,
+    need: under.need,
+    qty,
+    price,
+    publication: under.publication,
+    changes: {},
+  });
+  cancelUncoveredReduceOnly(machine, saga.account, instrument);
+  releaseIfFlat(machine, taking.row);
+  if (!book.isIsolated(own)) releaseIfFlat(machine, own);
+}

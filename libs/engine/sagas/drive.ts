@@ -1,0 +1,189 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { OutcomeEntry } from "#libs/contracts/log.ts";
+import { advance, type SagaEvent } from "#libs/domain/liquidation/saga.ts";
+import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
+import { cancelOrders } from "../resting-orders.ts";
+import { liquidationReceipt } from "../receipts.ts";
+import type { Machine } from "../machine.ts";
+import { liquidationPermitted } from "../gates.ts";
+import { recordLiquidationStart } from "../breaker-windows.ts";
+import { deleverage } from "./deleveraging.ts";
+import { endSaga } from "./ending.ts";
+import { afterSlice, beginStage, continueAtAnyPrice, continueFull, continueFundBacked } from "./full.ts";
+import { freezeBankruptcyPrices, poolHealth, positionsOf, verdict } from "./judgement.ts";
+import type { StageResult } from "./orders.ts";
+import { beginPass, continuePartial } from "./partial.ts";
+import { offerToProviders } from "./providers.ts";
+import { newSaga, type Saga, stageOfState } from "./saga.ts";
+import { settleFills } from "./settlement.ts";
+
+/** Stage 1: a pool at or below the first threshold is locked; everything else waits until the venue has confirmed it. */
+export function startSaga(machine: Machine, pool: number): void {
+  const { book } = machine;
+  const account = book.poolAccount(pool);
+  const slot = machine.nextSagaSlot;
+  machine.nextSagaSlot += 1;
+  const view = book.poolView(pool);
+  const health = poolHealth(machine, view);
+  const seq = machine.fact("liquidation.started", {
+    saga: `${machine.appliedSeq}-${slot}`,
+    account: machine.accountName(account),
+    instrument: machine.poolInstrument(pool),
+    equity: health.maintenanceEquity.toStringDown(),
+    mm: health.mm.toStringUp(),
+    ratio: health.mm.isZero() ? null : health.maintenanceEquity.dividedBy(health.mm).toStringDown(),
+  });
+  const saga = newSaga(slot, `${machine.appliedSeq}-${slot}`, pool, account, seq, machine.t);
+  machine.sagas.set(slot, saga);
+  book.setSaga(pool, slot);
+  machine.index.disarm(pool);
+  liquidationReceipt(machine, seq, saga, health);
+  recordLiquidationStart(machine);
+  saga.step = 1;
+  saga.effect = `${saga.id}-1`;
+  machine.effect({
+    id: saga.effect,
+    effect: "block",
+    saga: saga.id,
+    account: machine.accountName(account),
+    instrument: machine.poolInstrument(pool),
+  });
+}
+
+/** The saga that waits for an effect; an outcome of one that nobody waits for any more changes nothing. */
+function sagaOf(machine: Machine, effect: string): Saga | null {
+  if (!machine.openEffects.delete(effect)) return null;
+  for (const saga of machine.sagas.values()) if (saga.effect === effect) return saga;
+  return null;
+}
+
+/** What became of an effect returns as an entry and moves its saga on. */
+export function applyOutcome(machine: Machine, entry: OutcomeEntry): void {
+  const open = machine.openEffects.get(entry.effect);
+  const saga = sagaOf(machine, entry.effect);
+  if (saga === null || open === undefined) {
+    machine.fact("outcome.ignored", { effect: entry.effect });
+    return;
+  }
+  saga.effect = null;
+  if (entry.k === "blocked") {
+    const row = machine.book.poolRow(saga.pool);
+    cancelOrders(machine, saga.account, row < 0 ? null : machine.book.rowInstrument(row), "liquidation");
+    machine.fact("account.blocked", { account: machine.accountName(saga.account), instrument: machine.poolInstrument(saga.pool) });
+    judgeSaga(machine, saga);
+  } else if (entry.k === "closed") {
+    if (open.effect !== "close") return;
+    afterClose(machine, saga, machine.book.instrumentIndex(open.instrument), entry);
+  } else drive(machine, saga);
+}
+
+function afterClose(machine: Machine, saga: Saga, instrument: number, entry: Extract<OutcomeEntry, { k: "closed" }>): void {
+  const backed = saga.state === "fund-backed";
+  const closed = settleFills(machine, saga, instrument, entry.fills, { takerFee: saga.state === "partial", backed });
+  if (saga.frame !== machine.frame) return judgeSaga(machine, saga);
+  if (saga.state !== "partial") {
+    afterSlice(machine, saga, instrument, closed, entry.exhausted);
+    return drive(machine, saga);
+  }
+  saga.queue.shift();
+  if (!closed.isZero()) saga.progressed = true;
+  const { maintenanceEquity: equity, mm } = poolHealth(machine, machine.book.poolView(saga.pool));
+  const { target, fullAt } = machine.rules.liquidation;
+  const reached = !mm.isZero() && equity.atLeast(mm.times(target));
+  if (reached || mm.isZero() || ratioAtMost({ equity, mm }, fullAt)) return judgeSaga(machine, saga);
+  drive(machine, saga);
+}
+
+/** Judges a saga's pool on the present frame and goes where the table says (LIQ-02). */
+export function judgeSaga(machine: Machine, saga: Saga): void {
+  const view = machine.book.poolView(saga.pool);
+  if (!liquidationPermitted(machine, view, saga.startedAt)) return;
+  freezeBankruptcyPrices(machine, saga);
+  enter(machine, saga, verdict(machine, saga));
+}
+
+function enter(machine: Machine, saga: Saga, event: SagaEvent): void {
+  const before = saga.state;
+  saga.state = advance(before, event);
+  if (saga.state === "partial") beginPass(machine, saga);
+  else if (saga.state === "full" || saga.state === "providers" || saga.state === "fund-backed" || saga.state === "deleveraging" || saga.state === "bad-debt")
+    beginStage(machine, saga);
+  if (saga.state !== before && saga.state !== "released" && saga.state !== "settling")
+    machine.fact("liquidation.stage", {
+      saga: saga.id,
+      account: machine.accountName(saga.account),
+      stage: stageOfState[saga.state],
+      state: saga.state,
+    });
+  drive(machine, saga);
+}
+
+/** Carries a saga on until it waits for the venue, for the next look at health, or is over. */
+function drive(machine: Machine, saga: Saga): void {
+  switch (saga.state) {
+    case "partial":
+      return afterStage(machine, saga, continuePartial(machine, saga), endPass);
+    case "full":
+      return afterStage(machine, saga, continueFull(machine, saga), leaveStage);
+    case "providers":
+      return afterStage(machine, saga, offerToProviders(machine, saga), leaveStage);
+    case "fund-backed":
+      return afterStage(machine, saga, continueFundBacked(machine, saga), leaveStage);
+    case "deleveraging":
+      return afterStage(machine, saga, deleverage(machine, saga), leaveStage);
+    case "bad-debt":
+      return afterStage(machine, saga, continueAtAnyPrice(machine, saga), closeDown);
+    case "settling":
+    case "released":
+      return endSaga(machine, saga);
+    default:
+  }
+}
+
+function afterStage(
+  machine: Machine,
+  saga: Saga,
+  result: StageResult,
+  done: (machine: Machine, saga: Saga) => void,
+): void {
+  if (result !== "waiting") done(machine, saga);
+}
+
+/** The end of a pass of stage 2: released, on to stage 3, another round, or another look at the next frame. */
+function endPass(machine: Machine, saga: Saga): void {
+  const event = verdict(machine, saga);
+  if (event !== "thin") return enter(machine, saga, event);
+  if (!saga.progressed || machine.options.roundsPerFrame === "one") return;
+  freezeBankruptcyPrices(machine, saga);
+  enter(machine, saga, "thin");
+}
+
+/** A stage that can do no more: flat, or on to the next stage with what is open. */
+function leaveStage(machine: Machine, saga: Saga): void {
+  const flat = positionsOf(machine.book.poolView(saga.pool)).length === 0;
+  if (flat) return enter(machine, saga, "flat");
+  enter(machine, saga, "exhausted");
+}
+
+/** Lots that even ADL left: closed at any price the book pays, or open until there is a book; the pool stays liquidating. */
+function closeDown(machine: Machine, saga: Saga): void {
+  if (positionsOf(machine.book.poolView(saga.pool)).length === 0) enter(machine, saga, "flat");
+}
+
+/** Sagas that wait for a look at health, worst pool first: each is judged again when there is a new frame or a new book. */
+export function reviveSagas(machine: Machine): void {
+  const waiting = [...machine.sagas.values()].filter((saga) => saga.effect === null);
+  if (waiting.length === 0) return;
+  waiting.sort((left, right) => machine.judge.compareRatios(left.pool, right.pool));
+  for (const saga of waiting) {
+    if (!machine.sagas.has(saga.slot) || saga.effect !== null) continue;
+    if (saga.state === "locking") judgeSaga(machine, saga);
+    else if (saga.deleveraging !== null) drive(machine, saga);
+    else judgeSaga(machine, saga);
+  }
+}
+
+/** USD that the fund has paid for a saga so far; for answers. */
+export function fundUsd(saga: Saga): Rational {
+  return saga.spentUsd;
+}

@@ -1,0 +1,149 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { Fill } from "#libs/contracts/log.ts";
+import { topUp } from "#libs/domain/liquidation/fund-backed.ts";
+import { notional, value } from "#libs/domain/positions/value.ts";
+import { contractsOf } from "../amounts.ts";
+import { addFeeLegs, feeOf, fillSide, insuranceAccount, marketAccount, releaseIfFlat } from "../fills.ts";
+import { bookAccruedFunding } from "../funding.ts";
+import type { Machine } from "../machine.ts";
+import { cancelUncoveredReduceOnly } from "../resting-orders.ts";
+import { spendable } from "./fund.ts";
+import { stageOfState, type Saga } from "./saga.ts";
+
+export interface Closing {
+  readonly instrument: number;
+  /** Contracts closed, positive. */
+  readonly qty: Rational;
+  readonly price: Rational;
+  /** Who takes the other side: `market` for the book, a provider's account. */
+  readonly counterparty: number;
+  /** Stage 2 pays its taker fee with the fill; the fees of stage 3 wait for the end. */
+  readonly takerFee: boolean;
+  /** The fund tops the fill up to the bankruptcy price. */
+  readonly backed: boolean;
+}
+
+/**
+ * One settlement, one transaction (RULES §7): the pool's side, the counterparty's side, the fund's top-up, the taker fee and the
+ * roundings are booked together or not at all. Returns the money the fund paid, settle asset.
+ */
+export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rational {
+  const { book } = machine;
+  const { instrument, qty, price, counterparty } = closing;
+  const rules = machine.instrument(instrument);
+  const settle = book.settleIndex(instrument);
+  const row = book.row(saga.account, instrument);
+  const held = contractsOf(rules, book.qty(row));
+  const signed = held.sign > 0 ? qty.negated() : qty;
+  for (const account of [saga.account, counterparty]) bookAccruedFunding(machine, book.row(account, instrument));
+  const draft = machine.ledger.begin();
+  const done = fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
+  fillSide(machine, draft, { account: counterparty, instrument, qty: signed.negated(), price, liquidation: false });
+  const payTo = (amount: Rational): void => {
+    if (book.isIsolated(row)) draft.margin(row, settle, amount);
+    else draft.cash(saga.account, settle, amount);
+  };
+  draft.residueToRounding(settle);
+  if (closing.takerFee) {
+    const fee = feeOf(machine, instrument, qty, price, rules.takerFee);
+    payTo(fee.negated());
+    addFeeLegs(machine, draft, settle, fee);
+  }
+  const paid = closing.backed ? backingFor(machine, saga, closing, held) : Rational.zero;
+  payTo(paid);
+  draft.cash(insuranceAccount, settle, paid.negated());
+  draft.book("fill");
+  saga.closed = true;
+  noteUncovered(machine, saga, closing, held, paid);
+  if (!paid.isZero()) payFromFund(machine, saga, settle, paid);
+  reportClose(machine, saga, closing, held, done.outcome.realised, paid);
+  cancelUncoveredReduceOnly(machine, saga.account, instrument);
+  if (!book.isIsolated(row)) releaseIfFlat(machine, row);
+  releaseIfFlat(machine, book.row(counterparty, instrument));
+  return paid;
+}
+
+/** LIQ-17: what the fill falls short of p_bk, as far as the fund may pay it. */
+function backingFor(machine: Machine, saga: Saga, closing: Closing, held: Rational): Rational {
+  const reference = saga.bankruptcy.get(closing.instrument) ?? null;
+  if (reference === null) return Rational.zero;
+  const { book } = machine;
+  const settle = book.settleIndex(closing.instrument);
+  const { quantum } = book.assetRules(settle);
+  const short = topUp(
+    {
+      instrument: machine.instrument(closing.instrument),
+      side: held.sign > 0 ? "long" : "short",
+      bankruptcyPrice: reference,
+      price: closing.price,
+      quantum,
+    },
+    closing.qty,
+  );
+  return Rational.min(short, spendable(machine, saga, settle).floorTo(quantum));
+}
+
+/** The part of a fill's loss against p_bk that the fund did not pay: a bad debt, if there is one, comes from there. */
+function noteUncovered(machine: Machine, saga: Saga, closing: Closing, held: Rational, paid: Rational): void {
+  const reference = saga.bankruptcy.get(closing.instrument) ?? null;
+  if (reference === null) return;
+  const rules = machine.instrument(closing.instrument);
+  const direction = held.sign > 0 ? closing.qty : closing.qty.negated();
+  const lost = value(rules, direction, reference).minus(value(rules, direction, closing.price)).minus(paid);
+  if (lost.sign <= 0) return;
+  const usd = lost.times(machine.market.index(rules.settle));
+  saga.uncovered.set(closing.instrument, (saga.uncovered.get(closing.instrument) ?? Rational.zero).plus(usd));
+}
+
+export function payFromFund(machine: Machine, saga: Saga | null, settle: number, paid: Rational): void {
+  const asset = machine.book.assetRules(settle);
+  if (saga !== null) saga.spentUsd = saga.spentUsd.plus(paid.times(machine.market.index(asset.id)));
+  machine.recordFundResult(settle, paid.negated());
+  machine.fact("insurance.paid", {
+    ...(saga === null ? {} : { saga: saga.id, account: machine.accountName(saga.account) }),
+    asset: asset.id,
+    amount: paid.toStringDown(),
+    balance: machine.ledger.balance(insuranceAccount, settle).toStringDown(),
+  });
+}
+
+function reportClose(machine: Machine, saga: Saga, closing: Closing, held: Rational, realised: Rational, paid: Rational): void {
+  const rules = machine.instrument(closing.instrument);
+  saga.step += 1;
+  machine.fact("liquidation.step", {
+    saga: saga.id,
+    step: saga.step,
+    stage: stageOfState[saga.state],
+    account: machine.accountName(saga.account),
+    instrument: rules.id,
+    side: held.sign > 0 ? "sell" : "buy",
+    qty: closing.qty.toStringDown(),
+    price: closing.price.toStringDown(),
+    mark: machine.market.mark(rules.id).toStringDown(),
+    counterparty: machine.accountName(closing.counterparty),
+    realised: realised.toStringDown(),
+    ...(paid.isZero() ? {} : { fund: paid.toStringDown() }),
+  });
+}
+
+/** Books the fills of a closing order, in order; returns the contracts closed. */
+export function settleFills(machine: Machine, saga: Saga, instrument: number, fills: readonly Fill[], terms: { takerFee: boolean; backed: boolean }): Rational {
+  const rules = machine.instrument(instrument);
+  let closed = Rational.zero;
+  for (const fill of fills) {
+    const row = machine.book.findRow(saga.account, instrument);
+    if (row < 0) break;
+    const open = contractsOf(rules, machine.book.qty(row)).abs();
+    // The venue is the truth for fills, yet a liquidation never turns a position round: what is too much is refused by a fact.
+    const qty = Rational.min(Rational.parse(fill.qty), open);
+    if (qty.isZero()) break;
+    const price = Rational.parse(fill.price);
+    settleClose(machine, saga, { instrument, qty, price, counterparty: marketAccount, ...terms });
+    if (saga.state === "full") {
+      const size = notional(rules, qty, price);
+      saga.booked.set(instrument, (saga.booked.get(instrument) ?? Rational.zero).plus(size));
+    }
+    closed = closed.plus(qty);
+  }
+  return closed;
+}

@@ -1,0 +1,17 @@
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+// The top level of the repository is fixed, so this file lives in test/ while the root stays the repository.
+const root = fileURLToPath(new URL("..", import.meta.url));
+
+export default defineConfig({
+  root,
+  test: {
+    include: ["test/**/*.test.ts"],
+    pool: "threads",
+    // Modules have no effect on import, so the files may share a worker, which saves most of the run.
+    isolate: false,
+    reporters: ["default", fileURLToPath(new URL("support/reporter.ts", import.meta.url))],
+    testTimeout: 60_000,
+  },
+});
