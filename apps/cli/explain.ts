@@ -1,12 +1,12 @@
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import type { Receipt } from "#libs/domain/receipts/types.ts";
+import type { ScenarioResult } from "#libs/simulation/scenario.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes } from "./exit-codes.ts";
 import { notice, style, write, writeAll } from "./output.ts";
 import { receiptText } from "./receipt-text.ts";
 import { problemLines } from "./replay-text.ts";
-import type { RunResult } from "./scenario-run.ts";
 import { runFile } from "./scenario-run.ts";
 
 interface ExplainOptions {
@@ -35,7 +35,7 @@ function nothingFound(receipts: ReadonlyMap<number, Receipt>, options: ExplainOp
   return have;
 }
 
-function* explanations(result: RunResult, found: readonly Explained[], json: boolean): Iterable<string> {
+function* explanations(result: ScenarioResult, found: readonly Explained[], json: boolean): Iterable<string> {
   const bySeq = new Map(result.facts.map((fact) => [fact.seq, fact]));
   const paint = style();
   for (const [at, [seq, receipt]] of found.entries()) {
@@ -46,7 +46,7 @@ function* explanations(result: RunResult, found: readonly Explained[], json: boo
 }
 
 async function explain(file: string, options: ExplainOptions): Promise<ExitCode> {
-  const outcome = await runFile(file);
+  const outcome = await runFile(file, { receipts: true });
   const json = options.json === true;
   if (outcome.kind === "broke") {
     notice(outcome.error.stack ?? outcome.error.message);

@@ -1,7 +1,7 @@
 import type { Fact } from "#libs/contracts/log.ts";
 import type { Problem } from "#libs/domain/rule-set/documents.ts";
+import type { ScenarioResult } from "#libs/simulation/scenario.ts";
 import type { Style } from "./output.ts";
-import type { RunResult } from "./scenario-run.ts";
 
 /** Rows as columns wide enough for what is in them; the last column is left ragged. */
 export function columns(rows: readonly (readonly string[])[], indent = ""): string[] {
@@ -42,7 +42,7 @@ export function problemLines(problems: readonly Problem[]): string[] {
 }
 
 /** The whole result of a run for a person. */
-export function resultText(result: RunResult, warnings: readonly Problem[], paint: Style): string[] {
+export function resultText(result: ScenarioResult, warnings: readonly Problem[], paint: Style): string[] {
   const answers = result.answers.flatMap((answer, at) => [
     "",
     paint.strong(`answer ${at + 1}`),

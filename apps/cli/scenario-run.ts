@@ -1,13 +1,11 @@
 import type { Problem } from "#libs/domain/rule-set/documents.ts";
-import type { runScenario } from "#libs/simulation/scenario.ts";
+import type { ScenarioOptions, ScenarioResult } from "#libs/simulation/scenario.ts";
 import { readInput } from "./input-files.ts";
 import { readScenario } from "./scenario.ts";
 
-export type RunResult = ReturnType<typeof runScenario>;
-
 /** What became of one file. */
 export type Outcome =
-  | { readonly kind: "ran"; readonly result: RunResult; readonly warnings: readonly Problem[] }
+  | { readonly kind: "ran"; readonly result: ScenarioResult; readonly warnings: readonly Problem[] }
   | { readonly kind: "refused"; readonly problems: readonly Problem[] }
   | { readonly kind: "broke"; readonly error: Error };
 
@@ -18,7 +16,7 @@ function priceMissing(error: unknown): readonly Problem[] | undefined {
 }
 
 /** Reads one file and runs it. Never throws: a defect of the program is an outcome too, so that the next file goes on. */
-export async function runFile(path: string): Promise<Outcome> {
+export async function runFile(path: string, options: ScenarioOptions = {}): Promise<Outcome> {
   try {
     const file = await readInput(path);
     if (!file.ok) return { kind: "refused", problems: file.problems };
@@ -26,7 +24,7 @@ export async function runFile(path: string): Promise<Outcome> {
     if (!reading.ok) return { kind: "refused", problems: reading.problems };
     // Loaded when there is something to run, because help and refusals should not wait for the engine.
     const { runScenario } = await import("#libs/simulation/scenario.ts");
-    return { kind: "ran", result: runScenario(reading.scenario), warnings: reading.warnings };
+    return { kind: "ran", result: runScenario(reading.scenario, options), warnings: reading.warnings };
   } catch (error) {
     const problems = priceMissing(error);
     if (problems !== undefined) return { kind: "refused", problems };

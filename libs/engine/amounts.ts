@@ -20,3 +20,11 @@ export function lotsOf(instrument: InstrumentRules, contracts: Rational): bigint
 export function contractsOf(instrument: InstrumentRules, lots: bigint): Rational {
   return instrument.lot.times(Rational.ofInteger(lots));
 }
+
+/** A store holds 127 bits; amounts of one entry stay far below, so that no sum of permitted ones can reach the end. */
+const quantaMax = 1n << 120n;
+
+/** NUM-07: whether a signed amount, in whole quanta, is small enough to be booked. */
+export function bookable(quanta: bigint): boolean {
+  return quanta < quantaMax && quanta > -quantaMax;
+}

@@ -54,11 +54,11 @@ export function answerAccount(machine: Machine, id: string, alone: boolean): Acc
     mm: health.mm.toStringUp(),
     ratio: ratioText(health.maintenanceEquity, health.mm),
     free: health.initialEquity.minus(health.im).toStringDown(),
-    cash: Object.fromEntries(view.cash.map((one) => [one.asset, one.amount.toStringDown()])),
+    cash: cashOf(machine, account),
     collateral: health.collateral.map((row) => ({
       asset: row.asset,
       balance: row.balance.toStringDown(),
-      value: row.value.toStringDown(),
+      value: row.worth.toStringDown(),
       weight: row.weight.toStringDown(),
       haircut: row.haircut.toStringDown(),
     })),
@@ -72,6 +72,22 @@ export function answerAccount(machine: Machine, id: string, alone: boolean): Acc
       reduceOnly: order.reduceOnly,
     })),
   };
+}
+
+/** Every listed asset, zero included: a balance that is gone is an answer too. */
+function cashOf(machine: Machine, account: number): Record<string, string> {
+  return Object.fromEntries(
+    listedAssets(machine).map((asset) => [machine.book.assetRules(asset).id, machine.ledger.balance(account, asset).toStringDown()]),
+  );
+}
+
+/** Numbers of the listed assets in order of id. */
+function listedAssets(machine: Machine): number[] {
+  const { book } = machine;
+  const id = (asset: number): string => book.assetRules(asset).id;
+  return [...Array(book.assetCount).keys()]
+    .filter((asset) => book.isAssetListed(asset))
+    .sort((left, right) => (id(left) < id(right) ? -1 : 1));
 }
 
 function answerPosition(machine: Machine, account: number, pool: Pool, position: OpenPosition, alone: boolean): PositionAnswer {
@@ -120,20 +136,19 @@ function adlIndicator(machine: Machine, instrument: number, row: number, side: "
 }
 
 function systemBalances(machine: Machine, account: number): Record<string, string> {
-  const { book } = machine;
-  const balances: [string, string][] = [];
-  for (let asset = 0; asset < book.assetCount; asset += 1) {
-    const { id } = book.assetRules(asset);
-    const balance = machine.ledger.balance(account, asset);
-    const shown = account === badDebtAccount ? balance.negated() : balance;
-    if (!shown.isZero()) balances.push([id, account === badDebtAccount ? shown.toStringUp() : shown.toStringDown()]);
-  }
-  return Object.fromEntries(balances.sort(([left], [right]) => (left < right ? -1 : 1)));
+  return Object.fromEntries(
+    listedAssets(machine).map((asset) => {
+      const balance = machine.ledger.balance(account, asset);
+      // What `bad_debt` owes is shown as a positive debt.
+      const shown = account === badDebtAccount ? balance.negated().toStringUp() : balance.toStringDown();
+      return [machine.book.assetRules(asset).id, shown];
+    }),
+  );
 }
 
 export function answerExchange(machine: Machine): ExchangeAnswer {
   const { book } = machine;
-  const instruments = [...Array(book.instrumentCount).keys()].sort((left, right) =>
+  const instruments = [...Array(book.instrumentCount).keys()].filter((one) => book.isInstrumentListed(one)).sort((left, right) =>
     machine.instrument(left).id < machine.instrument(right).id ? -1 : 1,
   );
   const name = (one: { account: string }): string => one.account;

@@ -24,9 +24,11 @@ export interface InvariantReport {
 
 /** Accrued funding that is in no balance yet, per asset, from the running totals: what conservation has to add. */
 function unbookedFunding(machine: Machine, asset: number): Rational {
+  const { book } = machine;
   let total = Rational.zero;
-  for (const [instrument, amount] of machine.unbooked)
-    if (machine.book.settleIndex(instrument) === asset) total = total.plus(amount);
+  for (let instrument = 0; instrument < book.instrumentCount; instrument += 1)
+    if (book.isInstrumentListed(instrument) && book.settleIndex(instrument) === asset)
+      total = total.plus(book.unbookedFunding(instrument));
   return total;
 }
 
@@ -34,8 +36,9 @@ function unbookedFunding(machine: Machine, asset: number): Rational {
 export function checkFunding(machine: Machine): InvariantResult {
   const { book } = machine;
   for (let instrument = 0; instrument < book.instrumentCount; instrument += 1) {
+    if (!book.isInstrumentListed(instrument)) continue;
     const sum = Rational.sum(book.rowsOf(instrument).map((row) => accruedFunding(machine, row)));
-    if (!sum.equals(machine.unbooked.get(instrument) ?? Rational.zero))
+    if (!sum.equals(book.unbookedFunding(instrument)))
       return `${machine.instrument(instrument).id} accrues ${sum.toString()}`;
   }
   return true;
@@ -46,6 +49,7 @@ export function checkConservation(machine: Machine): InvariantResult {
   if (machine.positionsSetUp) return "not applicable";
   const { book } = machine;
   for (let asset = 0; asset < book.assetCount; asset += 1) {
+    if (!book.isAssetListed(asset)) continue;
     const rules = book.assetRules(asset);
     const held = book.totalCash(asset) + book.totalMargin(asset) - book.netCost(asset) - book.deposits(asset);
     const sum = amountOf(rules, held).plus(book.roundingFraction(asset)).plus(unbookedFunding(machine, asset));

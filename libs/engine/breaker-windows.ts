@@ -51,6 +51,7 @@ export function judgeBreakers(machine: Machine, changedIndices: readonly string[
       breakerWindows.indices.set(asset, recordIndex(window, machine.market.index(id), priceMove.windowMs, machine.t));
     }
   for (let instrument = 0; instrument < book.instrumentCount; instrument += 1) {
+    if (!book.isInstrumentListed(instrument)) continue;
     const { id } = machine.instrument(instrument);
     const mark = book.market.markPrice(instrument);
     const window = breakerWindows.indices.get(book.indexAsset(instrument));

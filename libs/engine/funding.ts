@@ -28,14 +28,6 @@ export function bookAccruedFunding(machine: Machine, row: number): void {
   if (book.isIsolated(row)) draft.margin(row, settle, paid.amount);
   else draft.cash(book.rowAccount(row), settle, paid.amount);
   draft.cash(roundingAccount, settle, paid.remainder).book("funding");
-  addUnbooked(machine, instrument, accrued.negated());
-}
-
-/** Keeps the running total of what has accrued and is in no balance yet. */
-function addUnbooked(machine: Machine, instrument: number, amount: Rational): void {
-  const total = (machine.unbooked.get(instrument) ?? Rational.zero).plus(amount).reduced();
-  if (total.isZero()) machine.unbooked.delete(instrument);
-  else machine.unbooked.set(instrument, total);
 }
 
 /** A funding payment falls due: every position accrues it at once, none is written. */
@@ -47,7 +39,6 @@ export function applyFunding(machine: Machine, entry: Extract<EntryBody, { k: "f
   const mark = markOf(machine, instrument);
   const increment = fundingIncrement(rules, mark, rate);
   const rescaled = book.market.addFunding(instrument, increment);
-  addUnbooked(machine, instrument, contractsOf(rules, book.netLots(instrument)).times(increment).negated());
   if (rescaled) machine.rebuildIndex();
   machine.factorMoved(book.market.fundingFactor(instrument));
   machine.fact("funding.accrued", {

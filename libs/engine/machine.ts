@@ -63,8 +63,6 @@ export class Machine {
   /** By asset number. */
   readonly fundStates = new Map<number, FundState>();
   readonly parked: ParkedDebts = new Map();
-  /** Accrued funding in no balance yet, by instrument number, settle asset: a running total for the self-audit. */
-  readonly unbooked = new Map<number, Rational>();
   readonly closedInstruments = new Map<number, Rational>();
   readonly breakerWindows: BreakerWindows = newBreakerWindows();
   /** Not null once the self-audit has found a mismatch: the engine goes cancel-only by itself. */

@@ -29,7 +29,6 @@ const fields = [
   "halts",
   "fundStates",
   "parked",
-  "unbooked",
   "closedInstruments",
   "breakerWindows",
   "auditFailure",

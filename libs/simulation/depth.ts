@@ -38,7 +38,7 @@ export const defaultDepth: DepthRules = {
   stressFloor: 0.2,
   stressFullAt: 10,
   activityFloor: 0.1,
-  turnoverPerDay: 3,
+  turnoverPerDay: 6,
 };
 
 /** What counts as calm in one market: means over the warm-up. */

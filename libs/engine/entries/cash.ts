@@ -2,6 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { withdrawable } from "#libs/domain/margin/withdrawal.ts";
 import { houseAccount, insuranceAccount } from "../fills.ts";
+import { bookable, quantaOf } from "../amounts.ts";
 import { rejectionReceipt } from "../receipts.ts";
 import type { Machine } from "../machine.ts";
 import { gateOf, pricesGood } from "../gates.ts";
@@ -45,6 +46,10 @@ export function applyCash(machine: Machine, entry: Extract<EntryBody, { k: "cash
       return;
     }
   }
+  if (!bookable(book.deposits(asset) + quantaOf(book.assetRules(asset), amount))) {
+    machine.fact("cash.rejected", { account: entry.account, asset: entry.asset, amount: entry.amount, codes: ["out_of_range"] });
+    return;
+  }
   const kind = amount.sign < 0 ? "withdrawal" : "deposit";
   machine.ledger.begin().cash(account, asset, amount).external(asset, amount.negated()).book(kind);
   machine.touchAccount(account);
@@ -62,8 +67,10 @@ export function applyFundTopUp(machine: Machine, entry: Extract<EntryBody, { k: 
   const asset = book.assetIndex(entry.asset);
   const amount = Rational.parse(entry.amount);
   const after = machine.ledger.balance(account, asset).plus(amount);
-  if (after.sign < 0) {
-    machine.fact(`${entry.k}.rejected`, { asset: entry.asset, amount: entry.amount, codes: ["insufficient_cash"] });
+  const fits = bookable(book.deposits(asset) + quantaOf(book.assetRules(asset), amount));
+  if (after.sign < 0 || !fits) {
+    const codes = [fits ? "insufficient_cash" : "out_of_range"];
+    machine.fact(`${entry.k}.rejected`, { asset: entry.asset, amount: entry.amount, codes });
     return;
   }
   machine.ledger

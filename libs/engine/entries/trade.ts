@@ -1,7 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
-import { lotsOf, quantaOf } from "../amounts.ts";
+import { bookable, lotsOf, quantaOf } from "../amounts.ts";
 import { addFeeLegs, badDebtAccount, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
@@ -20,6 +20,7 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   const price = Rational.parse(entry.price);
   const buyer = book.internAccount(entry.buyer);
   const seller = book.internAccount(entry.seller);
+  if (!fits(machine, instrument, qty, price)) return refuseRange(machine, entry);
   for (const account of [buyer, seller]) bookAccruedFunding(machine, book.row(account, instrument));
   const draft = machine.ledger.begin();
   const fees = entry.fees ?? true;
@@ -57,6 +58,18 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   for (const deficit of deficits) coverDeficit(machine, { asset: settle, amount: deficit.amount, instrument, saga: null });
 }
 
+/** NUM-07: a fill whose lots or value could not be stored is refused whole, before anything is booked. */
+function fits(machine: Machine, instrument: number, qty: Rational, price: Rational): boolean {
+  const rules = machine.instrument(instrument);
+  const { quantum } = machine.book.assetRules(machine.book.settleIndex(instrument));
+  const open = machine.book.longLots(instrument);
+  return bookable(open + lotsOf(rules, qty.abs())) && bookable(fillValue(rules, qty, price, quantum).floorIn(quantum));
+}
+
+function refuseRange(machine: Machine, entry: { readonly k: string; readonly instrument: string; readonly qty: string }): void {
+  machine.fact(`${entry.k}.refused`, { instrument: entry.instrument, qty: entry.qty, codes: ["out_of_range"] });
+}
+
 /** Ordinary fees come from cross cash, also for isolated positions; system accounts pay none. */
 function chargeFee(
   machine: Machine,
@@ -89,6 +102,7 @@ export function applyPosition(machine: Machine, entry: Extract<EntryBody, { k: "
   bookAccruedFunding(machine, row);
   const qty = Rational.parse(entry.qty);
   const price = Rational.parse(entry.entry);
+  if (!fits(machine, instrument, qty, price)) return refuseRange(machine, entry);
   machine.positionsSetUp = true;
   if (book.isIsolated(row)) {
     const flat = { account, instrument, qty, price, liquidation: false };

@@ -25,6 +25,7 @@ export function balancesOf(machine: Machine, account: number): { asset: string; 
   const { book } = machine;
   const balances: { asset: string; amount: Rational }[] = [];
   for (let asset = 0; asset < book.assetCount; asset += 1) {
+    if (!book.isAssetListed(asset)) continue;
     const amount = amountOf(book.assetRules(asset), book.cash(account, asset));
     if (!amount.isZero()) balances.push({ asset: book.assetRules(asset).id, amount });
   }
