@@ -6,7 +6,7 @@ export function usd(value: number): string {
   if (size >= 1e9) return `${sign}$${(size / 1e9).toFixed(2)}bn`;
   if (size >= 1e6) return `${sign}$${(size / 1e6).toFixed(2)}m`;
   if (size >= 1e4) return `${sign}$${(size / 1e3).toFixed(0)}k`;
-  return `${sign}$${size.toFixed(size >= 100 || size === 0 ? 0 : 2)}`;
+  return size >= 100 || size === 0 ? `${sign}$${count(size)}` : `${sign}$${size.toFixed(2)}`;
 }
 
 export const count = (value: number): string => Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { type Command, InvalidArgumentError, Option } from "commander";
 import type { Fact } from "#libs/contracts/log.ts";
@@ -7,9 +7,13 @@ import { CrashRun, type CrashOptions } from "#libs/simulation/crash-run.ts";
 import { crashPolicies, type CrashPolicy } from "#libs/simulation/crash-rules.ts";
 import { BadRecording, type RecordedCrash } from "#libs/simulation/recorded-crash.ts";
 import { crashEvents, eventFolder, readCrash } from "./crash-files.ts";
+import { PatchRefused, readPatch } from "./crash-patch.ts";
 import { Progress } from "./crash-progress.ts";
 import { comparisonReport, crashReport, type NamedRun } from "./crash-report.ts";
 import { Stopwatch } from "./crash-speed.ts";
+import { type ExitCode, exitCodes } from "./exit-codes.ts";
+import { notice, write } from "./output.ts";
+import { problemLines } from "./replay-text.ts";
 import { htmlReport } from "./report-html.ts";
 
 /** The crash that `plimsoll crash` runs when it is told nothing: it must show the whole ladder. */
@@ -33,9 +37,6 @@ export interface CrashFlags {
   readonly explain?: number;
 }
 
-/** Something in the command line or its files is wrong: exit 2. */
-class BadRequest extends Error {}
-
 function whole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
@@ -52,32 +53,19 @@ function instant(text: string): number {
   return value;
 }
 
-function patchOf(file: string): unknown {
-  try {
-    return JSON.parse(readFileSync(file, "utf8")) as unknown;
-  } catch (error) {
-    throw new BadRequest(`${file}: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
 interface Variant {
   readonly name: string;
   readonly policy: CrashPolicy;
   readonly rulesPatch?: unknown;
 }
 
-function variantsOf(flags: CrashFlags): readonly Variant[] {
+/** One variant, or those that are compared; with a patch but no comparison of rules it holds for all. */
+function variantsOf(flags: CrashFlags, crash: RecordedCrash): readonly Variant[] {
   const { policy } = flags;
-  if (flags.compare === "policies") return crashPolicies.map((one) => ({ name: one, policy: one }));
-  if (flags.compare === "rules") {
-    if (flags.rulesB === undefined) throw new BadRequest("--compare rules needs --rules-b FILE");
-    return [
-      { name: "rules A", policy },
-      { name: "rules B", policy, rulesPatch: patchOf(flags.rulesB) },
-    ];
-  }
-  const rulesPatch = flags.rulesB === undefined ? {} : { rulesPatch: patchOf(flags.rulesB) };
-  return [{ name: policy, policy, ...rulesPatch }];
+  const patched = flags.rulesB === undefined ? {} : { rulesPatch: readPatch(flags.rulesB, crash) };
+  if (flags.compare === "policies") return crashPolicies.map((one) => ({ name: one, policy: one, ...patched }));
+  const one = { name: policy, policy, ...patched };
+  return flags.compare === "rules" ? [{ name: "rules A", policy }, { ...one, name: "rules B" }] : [one];
 }
 
 /** Runs one variant to its end; `explain` collects what is known of one fact. */
@@ -130,56 +118,74 @@ function writeReport(flags: CrashFlags, runs: readonly NamedRun[]): string | nul
   return path;
 }
 
-/** The command itself; answers the exit code. */
-export function runCrashCommand(flags: CrashFlags): number {
+function answerOf(flags: CrashFlags, runs: readonly NamedRun[], explained: readonly unknown[]): string {
+  if (flags.explain !== undefined) return printed(explained.length === 1 ? explained[0] : explained);
+  if (flags.json === true) return printed(runs.length === 1 ? runs[0] : { runs });
+  return runs.length === 1 ? crashReport(runs[0] as NamedRun) : comparisonReport(runs);
+}
+
+/** Runs what the flags ask for, prints the answer and writes the page. Throws `BadRecording` and `PatchRefused`. */
+async function crashCommand(flags: CrashFlags): Promise<ExitCode> {
   const crash = readCrash(flags.data === undefined ? eventFolder(flags.event) : resolve(flags.data));
   const explained: unknown[] = [];
-  const runs = variantsOf(flags).map((variant) => runOne(crash, flags, variant, explained));
-  if (flags.explain !== undefined) console.log(printed(explained.length === 1 ? explained[0] : explained));
-  else if (flags.json === true) console.log(printed(runs.length === 1 ? runs[0] : { runs }));
-  else console.log(runs.length === 1 ? crashReport(runs[0] as NamedRun) : comparisonReport(runs));
+  const runs = variantsOf(flags, crash).map((variant) => runOne(crash, flags, variant, explained));
+  await write(`${answerOf(flags, runs, explained)}\n`);
   const path = writeReport(flags, runs);
-  if (path !== null) console.error(`report: ${path}`);
+  if (path !== null) notice(`report written to ${path}`);
   const broken = runs.filter(({ outcome }) => !outcome.invariantsHold);
-  for (const { name } of broken) console.error(`${name}: an invariant is broken`);
+  for (const { name } of broken) notice(`${name}: an invariant is broken`);
   const missing = isDefault(flags) ? (runs[0]?.outcome.missing ?? []) : [];
-  if (missing.length > 0) console.error(`the default crash did not reach: ${missing.join(", ")}`);
-  return broken.length > 0 || missing.length > 0 ? 1 : 0;
+  if (missing.length > 0) notice(`the default crash did not reach: ${missing.join(", ")}`);
+  return broken.length > 0 || missing.length > 0 ? exitCodes.failed : exitCodes.ok;
 }
 
-/** Problems that are the caller's to mend: exit 2, no stack. */
-function isRequestProblem(error: unknown): error is Error & { problems?: readonly { path: string; message: string }[] } {
-  return error instanceof BadRequest || error instanceof BadRecording || (error instanceof Error && error.name === "RulesRefused");
+/** The command, with what is wrong with its input told instead of thrown. */
+async function crashOrRefusal(flags: CrashFlags): Promise<ExitCode> {
+  try {
+    return await crashCommand(flags);
+  } catch (error) {
+    if (!(error instanceof BadRecording || error instanceof PatchRefused)) throw error;
+    const problems =
+      error instanceof PatchRefused ? error.problems : [{ path: "$", code: "bad_recording", message: error.message }];
+    const lines = [error.message, ...problemLines(problems)].join("\n");
+    await write(flags.json === true ? `${JSON.stringify({ ok: false, problems })}\n` : `${lines}\n`);
+    return exitCodes.refused;
+  }
 }
 
-/** Adds `plimsoll crash` to a program. Exit codes: 0 all invariants held; 1 one broke, or the default crash missed a stage; 2 a bad request. */
-export function registerCrash(program: Command): void {
+const examples = `
+Examples:
+  plimsoll crash                                        12 and 13 March 2020, 20,000 accounts, and a page about it
+  plimsoll crash --event terra-2022-05 --accounts 5000
+  plimsoll crash --from 2020-03-13T01:00 --to 2020-03-13T04:00
+  plimsoll crash --compare policies                     who is deleveraged under each policy
+  plimsoll crash --compare rules --rules-b patch.json   the same crash under changed rules
+
+The same event, accounts, seed and rules give the same state hash on every machine.`;
+
+/** Adds `plimsoll crash` to a program. */
+export function registerCrash(program: Command, finish: (exit: ExitCode) => void): void {
   program
     .command("crash")
-    .description("replay a recorded market crash against a seeded population, through the whole risk engine")
+    .summary("replay a recorded market crash")
+    .description("Replays a recorded market crash against a generated population, through the whole risk engine.")
     .addOption(new Option("--event <name>", "recorded crash").choices([...crashEvents]).default(defaultEvent))
-    .option("--data <dir>", "another recorded crash: a folder with crash.json in the same format")
+    .option("--data <folder>", "another recorded crash: a folder with crash.json in the same format")
     .option("--accounts <n>", "accounts to generate", whole(10, accountsMax), defaultAccounts)
     .option("--seed <n>", "seed of the population", whole(0, 2 ** 32 - 1), 1)
-    .option("--from <time>", "start later than the recording, UTC", instant)
-    .option("--to <time>", "end earlier than the recording, UTC", instant)
+    .option("--from <time>", "start later than the recording (UTC, or milliseconds)", instant)
+    .option("--to <time>", "end earlier than the recording", instant)
     .addOption(new Option("--policy <name>", "who is deleveraged").choices([...crashPolicies]).default("queue"))
-    .addOption(new Option("--compare <what>", "run the same crash several times, side by side").choices(["policies", "rules"]))
-    .option("--rules-b <file>", "rule patch (JSON), laid over the rules of the crash; with --compare rules against them")
+    .addOption(new Option("--compare <what>", "run the crash several times, side by side").choices(["policies", "rules"]))
+    .option("--rules-b <file>", "a rule patch (JSON) laid over the rules of the crash")
     .addOption(new Option("--audit <level>", "how thoroughly the engine checks itself").choices(["light", "full"]).default("light"))
-    .option("--report <file>", "where to write the HTML report (default: .data/reports/plimsoll-crash-EVENT.html)")
-    .option("--no-report", "write no HTML report")
+    .option("--report <file>", "where to write the page (default: .data/reports/plimsoll-crash-EVENT.html)")
+    .option("--no-report", "write no page")
     .option("--json", "print the outcome as JSON")
     .option("--explain <seq>", "print one fact of the run with its receipt", whole(1, Number.MAX_SAFE_INTEGER))
-    .action((flags: CrashFlags) => {
-      try {
-        process.exitCode = runCrashCommand(flags);
-      } catch (error) {
-        if (!isRequestProblem(error)) throw error;
-        console.error(error.message);
-        for (const { path, message } of error.problems ?? []) console.error(`  ${path}: ${message}`);
-        process.exitCode = 2;
-      }
+    .addHelpText("after", examples)
+    .action(async (flags: CrashFlags, command: Command) => {
+      if (flags.compare === "rules" && flags.rulesB === undefined) command.error("error: --compare rules needs --rules-b");
+      finish(await crashOrRefusal(flags));
     });
 }
-

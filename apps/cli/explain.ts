@@ -54,7 +54,9 @@ async function explain(file: string, options: ExplainOptions): Promise<ExitCode>
   }
   if (outcome.kind === "refused") {
     const { problems } = outcome;
-    await write(`${json ? JSON.stringify({ ok: false, problems }) : ["refused", ...problemLines(problems)].join("\n")}\n`);
+    await write(
+      `${json ? JSON.stringify({ ok: false, problems }) : ["refused", ...problemLines(problems)].join("\n")}\n`,
+    );
     return exitCodes.refused;
   }
   const found = chosen(outcome.result.receipts, options);

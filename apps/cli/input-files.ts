@@ -2,6 +2,7 @@ import { createReadStream } from "node:fs";
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { Problem } from "#libs/domain/rule-set/documents.ts";
+import type { ProblemCode } from "#libs/contracts/problems.ts";
 import { scenarioLimits } from "#libs/contracts/scenario.ts";
 
 /** One file to look at, and whether it was named by itself. */
@@ -42,7 +43,10 @@ export type FileReading =
   | { readonly ok: true; readonly bytes: Uint8Array }
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
-const refused = (code: string, message: string): FileReading => ({ ok: false, problems: [{ path: "$", code, message }] });
+const refused = (code: ProblemCode, message: string): FileReading => ({
+  ok: false,
+  problems: [{ path: "$", code, message }],
+});
 
 /** The bytes of a file or of standard input; stops reading as soon as there are more than a scenario may have. */
 export async function readInput(path: string): Promise<FileReading> {

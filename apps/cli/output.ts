@@ -50,7 +50,7 @@ const plain = (text: string): string => text;
 
 /** Colours on a terminal, unless NO_COLOR is set; none in files and pipes. */
 export function style(): Style {
-  if (process.stdout.isTTY !== true || readEnvironment().noColor) {
+  if (!process.stdout.isTTY || readEnvironment().noColor) {
     return { strong: plain, good: plain, bad: plain, faint: plain };
   }
   return { strong: painted(1), good: painted(32), bad: painted(31), faint: painted(2) };

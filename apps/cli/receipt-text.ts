@@ -56,6 +56,10 @@ export function receiptText(fact: Fact | undefined, seq: number, receipt: Receip
     ...section("inputs", columns(receipt.inputs.map(({ name, value }) => [name, amount(value)])), paint),
     ...section("computation", columns(lines), paint),
     ...section("each of these alone would have avoided it", avoidedLines(receipt.avoidedBy), paint),
-    ...section("can be computed again from the publication with SHA-256", receipt.publication === null ? [] : [receipt.publication], paint),
+    ...section(
+      "can be computed again from the publication with SHA-256",
+      receipt.publication === null ? [] : [receipt.publication],
+      paint,
+    ),
   ];
 }

@@ -38,7 +38,10 @@ function answerLines(answer: unknown, paint: Style): string[] {
 }
 
 export function problemLines(problems: readonly Problem[]): string[] {
-  return columns(problems.map(({ path, code, message }) => [path, code, message]), "  ");
+  return columns(
+    problems.map(({ path, code, message }) => [path, code, message]),
+    "  ",
+  );
 }
 
 /** The whole result of a run for a person. */

@@ -1,4 +1,6 @@
 import type { Command } from "commander";
+import type { ProblemCode } from "#libs/contracts/problems.ts";
+import type { Problem } from "#libs/domain/rule-set/documents.ts";
 import { exitCodes, worse } from "./exit-codes.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { findInputs } from "./input-files.ts";
@@ -21,9 +23,10 @@ const exitOf = (outcome: Outcome): ExitCode => {
 };
 
 /** What is said of a file that did not run. */
-function refusal(outcome: Exclude<Outcome, { kind: "ran" }>): { ok: false; problems: readonly object[] } {
+function refusal(outcome: Exclude<Outcome, { kind: "ran" }>): { ok: false; problems: readonly Problem[] } {
   if (outcome.kind === "refused") return { ok: false, problems: outcome.problems };
-  return { ok: false, problems: [{ path: "$", code: "internal_error", message: outcome.error.message }] };
+  const code: ProblemCode = "internal_error";
+  return { ok: false, problems: [{ path: "$", code, message: outcome.error.message }] };
 }
 
 /** `[a,b]` piece by piece, because the facts of a long run do not fit into one string. */
@@ -62,7 +65,8 @@ function* factLines(outcome: Outcome, file: string | undefined): Iterable<string
 function* tableLines(outcome: Outcome, file: string | undefined, paint: Style): Iterable<string> {
   if (file !== undefined) yield `${paint.strong(file)}\n`;
   if (outcome.kind === "ran") yield `${resultText(outcome.result, outcome.warnings, paint).join("\n")}\n`;
-  else if (outcome.kind === "refused") yield `${[paint.bad("refused"), ...problemLines(outcome.problems)].join("\n")}\n`;
+  else if (outcome.kind === "refused")
+    yield `${[paint.bad("refused"), ...problemLines(outcome.problems)].join("\n")}\n`;
   else yield `${paint.bad("internal error")}: ${outcome.error.message}\n`;
   if (file !== undefined) yield "\n";
 }

@@ -51,6 +51,12 @@ export function timeTicks(from: number, to: number, wanted: number): number[] {
   return ticks;
 }
 
+/** Labels at the edge lean inwards, so that nothing is cut off. */
+function anchorOf(t: number, span: { readonly from: number; readonly to: number }): "start" | "middle" | "end" {
+  const share = (t - span.from) / (span.to - span.from);
+  return share > 0.97 ? "end" : share < 0.03 ? "start" : "middle";
+}
+
 function timeLabel(t: number): string {
   const iso = new Date(t).toISOString();
   return iso.slice(11, 16) === "00:00" ? iso.slice(5, 10) : iso.slice(11, 16);
@@ -107,7 +113,7 @@ function axes(chart: LineChart, scale: Scale, ticks: readonly number[]): string 
   });
   const columns = timeTicks(chart.from, chart.to, chart.half === true ? 7 : 12).map((t) => {
     const x = scale.x(t).toFixed(1);
-    return `<line class="mark" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" x="${x}" y="${bottom + 18}" text-anchor="middle">${timeLabel(t)}</text>`;
+    return `<line class="mark" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" x="${x}" y="${bottom + 18}" text-anchor="${anchorOf(t, chart)}">${timeLabel(t)}</text>`;
   });
   return [...rows, ...columns, `<line class="axis" x1="${size.left}" x2="${scale.width - size.right}" y1="${bottom}" y2="${bottom}"/>`].join("");
 }
@@ -169,7 +175,7 @@ export function timeline(title: string, from: number, to: number, rows: readonly
     return `<text class="tick" x="${left - 8}" y="${y + rowHeight / 2}" dy="4" text-anchor="end">${escape(row.name)}</text><line class="grid" x1="${left}" x2="${size.full - size.right}" y1="${y + rowHeight}" y2="${y + rowHeight}"/>${spans.join("")}`;
   });
   const ticks = timeTicks(from, to, 12).map(
-    (t) => `<text class="tick" x="${x(t).toFixed(1)}" y="${height - 8}" text-anchor="middle">${timeLabel(t)}</text>`,
+    (t) => `<text class="tick" x="${x(t).toFixed(1)}" y="${height - 8}" text-anchor="${anchorOf(t, { from, to })}">${timeLabel(t)}</text>`,
   );
   const told = rows.map((row) => `${row.name}: ${row.spans.length} times`).join("; ");
   return `<figure><figcaption>${escape(title)}</figcaption><svg class="chart" role="img" viewBox="0 0 ${size.full} ${height}" aria-label="${escape(`${title}. ${told}`)}">${bars.join("")}${ticks.join("")}</svg></figure>`;

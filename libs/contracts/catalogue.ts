@@ -24,7 +24,8 @@ export interface Catalogue {
 type Loose = Readonly<Record<string, unknown>>;
 const finest = Rational.ofUnits(1n, 18);
 
-const loose = (value: unknown): Loose => (typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Loose) : {});
+const loose = (value: unknown): Loose =>
+  typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Loose) : {};
 const list = (value: unknown): readonly Loose[] => (Array.isArray(value) ? value.map(loose) : []);
 const text = (value: unknown): string | undefined => (typeof value === "string" ? value : undefined);
 
@@ -66,7 +67,8 @@ export function catalogueOf(document: unknown): Catalogue {
     const id = text(one["id"]);
     const settle = text(one["settle"]) ?? "";
     const index = text(one["index"]) ?? text(one["base"]) ?? "";
-    if (id !== undefined) instruments.set(id, { settle, index, lot: grain(one["lot"]), expires: one["expiry"] !== undefined });
+    if (id !== undefined)
+      instruments.set(id, { settle, index, lot: grain(one["lot"]), expires: one["expiry"] !== undefined });
     if (settle === one["base"] && !assets.has(settle)) assets.set(settle, finest);
     priced.add(index);
   }

@@ -1,4 +1,4 @@
-import type { ProblemList, Step } from "./problems.ts";
+import type { ProblemCode, ProblemList, Step } from "./problems.ts";
 import { joinPath, shown } from "./problems.ts";
 
 /**
@@ -11,8 +11,8 @@ const Bare = function () {} as unknown as new () => Record<string, unknown>;
 /** Where reading stopped, as an exception inside this module only. */
 class Stop extends Error {
   readonly path: string;
-  readonly code: string;
-  constructor(path: string, code: string, message: string) {
+  readonly code: ProblemCode;
+  constructor(path: string, code: ProblemCode, message: string) {
     super(message);
     this.path = path;
     this.code = code;
@@ -49,11 +49,22 @@ class Reader {
   }
 
   #expected(what: string): Stop {
-    const before = this.#text.slice(0, this.#at);
-    const line = before.split("\n").length;
-    const column = this.#at - before.lastIndexOf("\n");
-    const found = this.#at < this.#text.length ? shown(String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0)) : "the end of the file";
-    return new Stop(joinPath("$", ...this.#path), "syntax", `line ${line}, column ${column}: expected ${what}, found ${found}`);
+    let line = 1;
+    let start = 0;
+    for (let end = this.#text.indexOf("\n"); end >= 0 && end < this.#at; end = this.#text.indexOf("\n", start)) {
+      line += 1;
+      start = end + 1;
+    }
+    const column = this.#at - start + 1;
+    const found =
+      this.#at < this.#text.length
+        ? shown(String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0))
+        : "the end of the file";
+    return new Stop(
+      joinPath("$", ...this.#path),
+      "syntax",
+      `line ${line}, column ${column}: expected ${what}, found ${found}`,
+    );
   }
 
   #skip(): void {
@@ -157,7 +168,8 @@ class Reader {
       if (this.#text.charCodeAt(this.#at) !== quote) throw this.#expected("a key in double quotes");
       const key = this.#string();
       this.#path.push(key);
-      if (key in object) this.#problems.add(joinPath("$", ...this.#path), "duplicate_key", `the key ${shown(key)} stands here twice`);
+      if (key in object)
+        this.#problems.add(joinPath("$", ...this.#path), "duplicate_key", `the key ${shown(key)} stands here twice`);
       this.#skip();
       if (this.#text[this.#at] !== ":") throw this.#expected('":"');
       this.#at += 1;
@@ -173,7 +185,11 @@ class Reader {
  * Reads one JSON text. Everything wrong goes to `problems`; undefined when the text is not JSON or nested too deeply,
  * so that there is no value to look at. Duplicate keys are problems, the last one is kept. Never throws.
  */
-export function readJson(text: string, depthMax: number, problems: ProblemList): { readonly value: unknown } | undefined {
+export function readJson(
+  text: string,
+  depthMax: number,
+  problems: ProblemList,
+): { readonly value: unknown } | undefined {
   if (text.startsWith("\uFEFF")) {
     problems.add("$", "byte_order_mark", "the file begins with a byte order mark");
     return undefined;

@@ -72,8 +72,12 @@ export class PricePresence {
     return this.#indices.has(asset) ? [] : [{ code: "missing_index", id: asset }];
   }
 
+  missingMark(id: string): MissingPrice[] {
+    return this.#marks.has(id) ? [] : [{ code: "missing_mark", id }];
+  }
+
   missingForInstrument(id: string, catalogue: Catalogue): MissingPrice[] {
-    const mark: MissingPrice[] = this.#marks.has(id) ? [] : [{ code: "missing_mark", id }];
+    const mark = this.missingMark(id);
     const settle = catalogue.instruments.get(id)?.settle;
     // Rules with a settle asset that nobody knows are refused for that alone.
     return settle === undefined || !catalogue.assets.has(settle) ? mark : [...mark, ...this.missingForAsset(settle)];
@@ -84,7 +88,8 @@ export class PricePresence {
     const holder = this.#holders.get(account);
     if (holder === undefined || holder.settled) return [];
     const missing = new Map<string, MissingPrice>();
-    for (const asset of holder.assets) for (const one of this.missingForAsset(asset)) missing.set(`${one.code} ${one.id}`, one);
+    for (const asset of holder.assets)
+      for (const one of this.missingForAsset(asset)) missing.set(`${one.code} ${one.id}`, one);
     for (const id of holder.instruments) {
       for (const one of this.missingForInstrument(id, catalogue)) missing.set(`${one.code} ${one.id}`, one);
     }

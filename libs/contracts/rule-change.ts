@@ -5,7 +5,9 @@ const stepPattern = /\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]|\["((?:[^"\\]|\\.)*)"\
 
 /** The steps of a path such as `$.rules.instruments[0].tiers`, without its root. */
 export function stepsOf(path: string): Step[] {
-  return [...path.matchAll(stepPattern)].map(([, key, place, quoted]) => (place === undefined ? (key ?? quoted ?? "") : Number(place)));
+  return [...path.matchAll(stepPattern)].map(([, key, place, quoted]) =>
+    place === undefined ? (key ?? quoted ?? "") : Number(place),
+  );
 }
 
 type Loose = Readonly<Record<string | number, unknown>>;

@@ -119,9 +119,12 @@ export const RuleSchema = record({
     }),
   ),
   providers: maybe(
-    Type.Array(record({ account: Id, instrument: maybe(Id), asset: maybe(Id), capacity: Amount, discount: maybe(Amount) }), {
-      maxItems: 1000,
-    }),
+    Type.Array(
+      record({ account: Id, instrument: maybe(Id), asset: maybe(Id), capacity: Amount, discount: maybe(Amount) }),
+      {
+        maxItems: 1000,
+      },
+    ),
   ),
   marks: maybe(MarksSchema),
   limits: maybe(record({ maxLeverage: maybe(Amount), maxOpenPositions: maybe(Count), maxNotionalUsd: maybe(Amount) })),

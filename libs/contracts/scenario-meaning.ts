@@ -2,7 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { Catalogue } from "./catalogue.ts";
 import type { MissingPrice } from "./price-presence.ts";
 import { PricePresence } from "./price-presence.ts";
-import type { ProblemList } from "./problems.ts";
+import type { ProblemCode, ProblemList } from "./problems.ts";
 import { joinPath } from "./problems.ts";
 import type { WrittenEntry } from "./scenario-schema.ts";
 
@@ -12,6 +12,8 @@ type Of<K extends WrittenEntry["k"]> = Extract<WrittenEntry, { k: K }>;
 const unjudged: ReadonlySet<string> = new Set(
   "order cancel mode halt ask fund house position quality index mark frame quote depth".split(" "),
 );
+
+const idsOf = (map: unknown): string[] => (typeof map === "object" && map !== null ? Object.keys(map) : []);
 
 /**
  * Holds the entries of a file, in order, against what earlier ones and the rules made known: ids, grains, signs, and
@@ -43,7 +45,8 @@ export class EntryCheck {
 
   /** Remembers the names in an entry whose shape is wrong, so that one mistake is not reported again and again. */
   passOver(entry: Readonly<Record<string, unknown>>): void {
-    for (const key of ["account", "from", "to", "buyer", "seller"]) if (typeof entry[key] === "string") this.#accounts.add(entry[key]);
+    for (const key of ["account", "from", "to", "buyer", "seller"])
+      if (typeof entry[key] === "string") this.#accounts.add(entry[key]);
     if (entry["k"] === "order" && typeof entry["account"] === "string" && typeof entry["id"] === "string") {
       this.#remember(entry["account"], entry["id"]);
     }
@@ -52,8 +55,8 @@ export class EntryCheck {
     }
     if (entry["k"] === "mark" && typeof entry["instrument"] === "string") this.#prices.giveMark(entry["instrument"]);
     if (entry["k"] !== "frame") return;
-    for (const id of Object.keys((entry["index"] ?? {}) as object)) this.#prices.giveIndex(id);
-    for (const id of Object.keys((entry["mark"] ?? {}) as object)) this.#prices.giveMark(id);
+    for (const id of idsOf(entry["index"])) this.#prices.giveIndex(id);
+    for (const id of idsOf(entry["mark"])) this.#prices.giveMark(id);
   }
 
   #look(entry: WrittenEntry): void {
@@ -92,7 +95,8 @@ export class EntryCheck {
       case "margin":
         return this.#margin(entry);
       case "funding":
-        return this.#needInstrument(entry.instrument);
+        if (this.#instrument(entry.instrument, "instrument")) this.#need(this.#prices.missingMark(entry.instrument));
+        return;
       case "convert":
         if (this.#known(entry.account, "account")) this.#need(this.#prices.missingFor(entry.account, this.catalogue));
         return;
@@ -108,11 +112,16 @@ export class EntryCheck {
     }
   }
 
-  #report(code: string, message: string, ...steps: readonly (string | number)[]): void {
+  #report(code: ProblemCode, message: string, ...steps: readonly (string | number)[]): void {
     this.#problems.add(joinPath(this.#path, ...steps), code, message);
   }
 
-  #sign(text: string, key: string, bound: "above 0" | "at least 0" | "not 0", ...more: readonly (string | number)[]): void {
+  #sign(
+    text: string,
+    key: string,
+    bound: "above 0" | "at least 0" | "not 0",
+    ...more: readonly (string | number)[]
+  ): void {
     const sign = Rational.parse(text).sign;
     const holds = bound === "above 0" ? sign > 0 : bound === "at least 0" ? sign >= 0 : sign !== 0;
     if (!holds) this.#report("out_of_range", `${text} must be ${bound}`, key, ...more);
@@ -227,7 +236,8 @@ export class EntryCheck {
   }
 
   #frame(entry: Of<"frame">): void {
-    for (const [asset, price] of Object.entries(entry.index ?? {})) this.#index(asset, price, ["index", asset], ["index", asset]);
+    for (const [asset, price] of Object.entries(entry.index ?? {}))
+      this.#index(asset, price, ["index", asset], ["index", asset]);
     for (const [id, price] of Object.entries(entry.mark ?? {})) this.#mark(id, price, ["mark", id], ["mark", id]);
     for (const id of Object.keys(entry.quality ?? {})) this.#priceId(id, ["quality", id]);
   }
@@ -244,7 +254,8 @@ export class EntryCheck {
         const now = Rational.parse(price);
         const worse = before === null || (key === "bids" ? now.atMost(before) : now.atLeast(before));
         const code = key === "bids" ? "not_descending" : "not_ascending";
-        if (!worse) this.#report(code, `${price} is better than the level before: levels are listed best first`, key, at, 0);
+        if (!worse)
+          this.#report(code, `${price} is better than the level before: levels are listed best first`, key, at, 0);
         before = now;
       });
     }
@@ -272,7 +283,8 @@ export class EntryCheck {
     const named = this.#named(entry.account, "account");
     this.#instrument(entry.instrument, "instrument");
     if (entry.leverage !== undefined) this.#sign(entry.leverage, "leverage", "above 0");
-    if (named && this.#prices.hasPositions(entry.account)) this.#need(this.#prices.missingFor(entry.account, this.catalogue));
+    if (named && this.#prices.hasPositions(entry.account))
+      this.#need(this.#prices.missingFor(entry.account, this.catalogue));
   }
 
   /** Size, tick and lot of an order are the pre-trade check's to refuse, with a fact; only what is no order is refused here. */
@@ -295,7 +307,10 @@ export class EntryCheck {
     this.#priceAt(entry.price, ["price"]);
     const listed = this.#instrument(entry.instrument, "instrument");
     if (listed) this.#lots(entry.instrument, entry.qty, "qty");
-    for (const [key, orderKey] of [["buyer", "buyOrder"], ["seller", "sellOrder"]] as const) {
+    for (const [key, orderKey] of [
+      ["buyer", "buyOrder"],
+      ["seller", "sellOrder"],
+    ] as const) {
       const account = entry[key];
       const order = entry[orderKey];
       // Only `market`, of the system's accounts, trades: it is the other side of closing orders.

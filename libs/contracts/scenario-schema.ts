@@ -7,8 +7,7 @@ const Side = oneOf("buy", "sell");
 const Level = Type.Tuple([Amount, Amount]);
 const Levels = Type.Array(Level, { maxItems: 100_000 });
 /** For people: no control characters and no halves of characters, so that a log line stays a line of text. */
-const reasonPattern =
-  "^(?:[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff]){0,200}$";
+const reasonPattern = "^(?:[^\\u0000-\\u001f\\u007f\\ud800-\\udfff]|[\\ud800-\\udbff][\\udc00-\\udfff]){0,200}$";
 const Reason = Type.String({ pattern: reasonPattern, title: "text" });
 
 const head = <const K extends string>(k: K) => ({ t: Time, k: Type.Literal(k) });
@@ -18,7 +17,12 @@ export const entrySchemas = {
   index: record({ ...head("index"), asset: Id, price: Amount }),
   quote: record({ ...head("quote"), asset: Id, source: Id, price: Amount }),
   mark: record({ ...head("mark"), instrument: Id, price: Amount }),
-  frame: record({ ...head("frame"), index: maybe(byId(Amount)), mark: maybe(byId(Amount)), quality: maybe(byId(Quality)) }),
+  frame: record({
+    ...head("frame"),
+    index: maybe(byId(Amount)),
+    mark: maybe(byId(Amount)),
+    quality: maybe(byId(Quality)),
+  }),
   quality: record({ ...head("quality"), id: Id, quality: Quality }),
   fund: record({ ...head("fund"), asset: Id, amount: Amount }),
   house: record({ ...head("house"), asset: Id, amount: Amount }),
@@ -94,9 +98,9 @@ type Asked = { readonly [K in keyof typeof askSchemas]: Type.Static<(typeof askS
 /** An entry as a file may hold it, once its shape is known to be right. */
 export type WrittenEntry = Written[keyof Written] | Asked[keyof Asked];
 
-type Missing = Exclude<ScenarioKind, WrittenEntry["k"]> | Exclude<WrittenEntry["k"], ScenarioKind>;
+type Same<Left, Right> = [Left] extends [Right] ? ([Right] extends [Left] ? true : never) : never;
 /** Does not compile when a kind of entry has no schema, or a schema no kind. */
-export const everyKindHasASchema: [Missing] extends [never] ? true : never = true;
+export const everyKindHasASchema: Same<ScenarioKind, WrittenEntry["k"]> = true;
 /** Kinds whose written form is the entry itself; `rules`, `halt` and `depth` are completed on reading. */
 type Unchanged = Exclude<WrittenEntry, { k: "rules" | "halt" | "depth" }>;
 export const writtenEntriesFit: [Unchanged] extends [ScenarioEntry] ? true : never = true;

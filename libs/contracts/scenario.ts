@@ -41,7 +41,8 @@ export type ScenarioReading =
   | { readonly ok: false; readonly problems: readonly Problem[] };
 
 type Loose = Record<string, unknown>;
-const isObject = (value: unknown): value is Loose => typeof value === "object" && value !== null && !Array.isArray(value);
+const isObject = (value: unknown): value is Loose =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 /** Bytes as text, or a problem: too many, or not UTF-8. */
 function textOf(file: string | Uint8Array, problems: ProblemList): string | undefined {
@@ -106,14 +107,15 @@ class ScenarioReader {
     this.#document = document as RuleDocument;
     const complete = this.#book.withImpliedAssets(this.#document);
     const { rules, problems } = this.#book.compileRules(complete, this.#version);
-    for (const { path, code, message } of problems) this.#problems.add(path, code, message);
+    for (const problem of problems) this.#problems.take(problem);
     this.#rules = rules;
     this.#warn(rules);
     return complete;
   }
 
   #warn(rules: RuleSet): void {
-    for (const warning of this.#book.ruleWarnings(rules)) this.#warnings.set(`${warning.path} ${warning.message}`, warning);
+    for (const warning of this.#book.ruleWarnings(rules))
+      this.#warnings.set(`${warning.path} ${warning.message}`, warning);
   }
 
   #readEntries(entries: unknown): void {
@@ -122,10 +124,15 @@ class ScenarioReader {
       return;
     }
     if (entries.length > scenarioLimits.entriesMax) {
-      this.#problems.add("$.entries", "too_many", `expected at most ${scenarioLimits.entriesMax} entries, found ${entries.length}`);
+      this.#problems.add(
+        "$.entries",
+        "too_many",
+        `expected at most ${scenarioLimits.entriesMax} entries, found ${entries.length}`,
+      );
       return;
     }
-    for (let at = 0; at < entries.length && !this.#problems.full; at += 1) this.#readEntry(entries[at], `$.entries[${at}]`);
+    for (let at = 0; at < entries.length && !this.#problems.full; at += 1)
+      this.#readEntry(entries[at], `$.entries[${at}]`);
   }
 
   #readEntry(entry: unknown, path: string): void {
@@ -143,7 +150,8 @@ class ScenarioReader {
 
   #readTime(t: unknown, path: string): void {
     if (typeof t !== "number" || !Number.isSafeInteger(t) || t < 0) return;
-    if (t < this.#time) this.#problems.add(`${path}.t`, "time_falls", `${t} is before ${this.#time}, the time of an earlier entry`);
+    if (t < this.#time)
+      this.#problems.add(`${path}.t`, "time_falls", `${t} is before ${this.#time}, the time of an earlier entry`);
     else this.#time = t;
   }
 
@@ -157,7 +165,8 @@ class ScenarioReader {
     const at = `${path}.${key}`;
     const names = [...Object.keys(schemas), ...(asking ? [] : ["ask"])].join(", ");
     if (!Object.hasOwn(entry, key)) this.#problems.add(at, "missing_key", `the key ${key} is missing`);
-    else if (typeof name !== "string") this.#problems.add(at, "wrong_type", `expected one of ${names}, found ${shown(name)}`);
+    else if (typeof name !== "string")
+      this.#problems.add(at, "wrong_type", `expected one of ${names}, found ${shown(name)}`);
     else this.#problems.add(at, "unknown_kind", `expected one of ${names}, found ${shown(name)}`);
     return undefined;
   }
@@ -174,7 +183,8 @@ class ScenarioReader {
     const rules = expectShape(RuleSchema, merged, "$.rules", found) ? this.#compileChange(merged, found) : undefined;
     for (const problem of found.list()) {
       const place = pathInChange(`${path}.set`, entry.set, merged, problem.path);
-      this.#problems.add(place, problem.code, `${problem.path} after the change: ${problem.message}`);
+      const message = `${problem.path} after the change: ${problem.message}`;
+      this.#problems.take({ path: place, code: problem.code, message });
     }
     if (rules === undefined || found.count > 0) return;
     this.#document = merged;
@@ -187,7 +197,7 @@ class ScenarioReader {
     this.#version += 1;
     const { rules, problems } = this.#book.compileRules(this.#book.withImpliedAssets(merged), this.#version);
     const changes = this.#rules === undefined ? [] : this.#book.checkRuleChange(this.#rules, rules);
-    for (const { path, code, message } of [...problems, ...changes]) found.add(path, code, message);
+    for (const problem of [...problems, ...changes]) found.take(problem);
     return rules;
   }
 }

@@ -1,6 +1,6 @@
 import type { TSchema } from "typebox";
 import { Compile } from "typebox/compile";
-import type { ProblemList } from "./problems.ts";
+import type { ProblemCode, ProblemList } from "./problems.ts";
 import { joinPath, shown } from "./problems.ts";
 
 /**
@@ -31,13 +31,14 @@ function matcher(pattern: string): RegExp {
   return known;
 }
 
-const titles: Readonly<Record<string, readonly [code: string, what: string]>> = {
+const titles: Readonly<Record<string, readonly [code: ProblemCode, what: string]>> = {
   amount: ["not_an_amount", "a decimal string of at most 20 digits before and 18 after the point"],
   id: ["not_an_id", "an id of 1 to 64 letters, digits, _ or -"],
   text: ["not_permitted", "at most 200 characters without control characters"],
 };
 
-const article = (type: string): string => (type === "object" || type === "array" || type === "integer" ? `an ${type}` : `a ${type}`);
+const article = (type: string): string =>
+  type === "object" || type === "array" || type === "integer" ? `an ${type}` : `a ${type}`;
 
 function checkString(node: Node, value: unknown, path: string, problems: ProblemList): void {
   const [code, what] = titles[node.title ?? ""] ?? ["not_permitted", "a string"];
@@ -60,8 +61,10 @@ function checkInteger(node: Node, value: unknown, path: string, problems: Proble
 function checkArray(node: Node, value: unknown, path: string, problems: ProblemList): void {
   if (!Array.isArray(value)) return problems.add(path, "wrong_type", `expected a list, found ${shown(value)}`);
   const { minItems = 0, maxItems = Array.isArray(node.items) ? node.items.length : Infinity } = node;
-  if (value.length < minItems) problems.add(path, "too_few", `expected at least ${minItems} items, found ${value.length}`);
-  if (value.length > maxItems) problems.add(path, "too_many", `expected at most ${maxItems} items, found ${value.length}`);
+  if (value.length < minItems)
+    problems.add(path, "too_few", `expected at least ${minItems} items, found ${value.length}`);
+  if (value.length > maxItems)
+    problems.add(path, "too_many", `expected at most ${maxItems} items, found ${value.length}`);
   for (let at = 0; at < value.length && at < maxItems && !problems.full; at += 1) {
     const item = Array.isArray(node.items) ? (node.items as readonly Node[])[at] : (node.items as Node);
     if (item !== undefined) checkShape(item, value[at], joinPath(path, at), problems);
@@ -123,10 +126,12 @@ export function checkShape(schema: TSchema, value: unknown, path: string, proble
   if (permitted !== undefined) {
     const list = permitted.map(String).join(", ");
     if (typeof value !== "string") problems.add(path, "wrong_type", `expected one of ${list}, found ${shown(value)}`);
-    else if (!permitted.includes(value)) problems.add(path, "not_permitted", `expected one of ${list}, found ${shown(value)}`);
+    else if (!permitted.includes(value))
+      problems.add(path, "not_permitted", `expected one of ${list}, found ${shown(value)}`);
   } else if (node.type === "string") checkString(node, value, path, problems);
   else if (node.type === "integer") checkInteger(node, value, path, problems);
   else if (node.type === "array") checkArray(node, value, path, problems);
   else if (node.type === "object") checkObject(node, value, path, problems);
-  else if (typeof value !== node.type) problems.add(path, "wrong_type", `expected ${article(node.type ?? "value")}, found ${shown(value)}`);
+  else if (typeof value !== node.type)
+    problems.add(path, "wrong_type", `expected ${article(node.type ?? "value")}, found ${shown(value)}`);
 }

@@ -76,25 +76,37 @@ export function checkFunds(machine: Machine): InvariantResult {
   return true;
 }
 
-/** Every pool with something in it. */
+/** A cross pool without positions and without debts owes nothing to anybody: no price can make it due. */
+function canOwe(machine: Machine, account: number): boolean {
+  const { book } = machine;
+  for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row))
+    if (!book.isIsolated(row) && book.qty(row) !== 0n) return true;
+  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row)) if (book.cashAmount(row) < 0n) return true;
+  return false;
+}
+
+/** Every pool that can owe something. */
 export function* poolsOf(machine: Machine): Generator<number> {
   const { book } = machine;
   for (let account = 0; account < book.accountCount; account += 1) {
     if (book.isSystem(account)) continue;
-    yield book.crossPool(account);
+    if (canOwe(machine, account)) yield book.crossPool(account);
     for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row))
       if (book.isIsolated(row) && book.qty(row) !== 0n) yield book.isolatedPool(row);
   }
 }
 
-/** INV-04, INV-07 by an exact scan of every pool: nobody is at or below a threshold but those being liquidated or known to be due. */
-export function scanAll(machine: Machine): { readonly solvency: InvariantResult; readonly index: InvariantResult } {
+/**
+ * INV-04, INV-07 by a scan of every pool: nobody is at or below a threshold but those being liquidated or known to be due. Every
+ * decision is exact: by integers alone, or (`screened`) by the proven screen with integers where it cannot tell.
+ */
+export function scanAll(machine: Machine, screened = false): { readonly solvency: InvariantResult; readonly index: InvariantResult } {
   const waiting = new Set(machine.pending.list());
   let solvency: InvariantResult = true;
   let index: InvariantResult = true;
   for (const pool of poolsOf(machine)) {
     if (machine.liquidating(pool) || waiting.has(pool)) continue;
-    const stage = machine.judge.judgeExactly(pool).stage;
+    const { stage } = screened ? machine.judge.judge(pool) : machine.judge.judgeExactly(pool);
     if (stage === 0) continue;
     const name = `${machine.accountName(machine.book.poolAccount(pool))} ${machine.poolInstrument(pool) ?? "cross"}`;
     index = `${name} is due and was not found`;
@@ -102,6 +114,17 @@ export function scanAll(machine: Machine): { readonly solvency: InvariantResult;
     if (health.fullEquity.sign < 0) solvency = `${name} is below zero`;
   }
   return { solvency, index };
+}
+
+/** I-24: every pool that the entry made the machine judge is judged the same by exact integers. */
+export function checkJudged(machine: Machine): InvariantResult {
+  for (const { pool, stage } of machine.judgedPools) {
+    // A liquidation that began with the judgement has changed the pool since.
+    if (stage > 0 || machine.liquidating(pool) || machine.pending.has(pool)) continue;
+    if (machine.book.poolAccount(pool) >= 0 && machine.judge.judgeExactly(pool).stage !== stage)
+      return `${machine.accountName(machine.book.poolAccount(pool))} was judged wrongly by the screen`;
+  }
+  return true;
 }
 
 /** Recomputes a pool by the plain rules and compares the decision with the machine's (INV-07, RELIABILITY I-24). */

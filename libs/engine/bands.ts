@@ -1,14 +1,18 @@
 import type { Book } from "./book.ts";
 import { Box } from "./box.ts";
 import type { CompiledRules } from "./compiled-rules.ts";
+import { powerOfTwoBelow } from "./float-bits.ts";
 
 /** Past this multiple of its pace nothing widens any more: prices stop at −50 % and +100 % before. */
 const stretchMax = 10;
 /** How far the band along the pool's favour goes beyond the one against it, where nothing waits there. */
 const favour = 4;
-/** A bound within this share of the slack is tight enough; the search aims at a third of it. */
-const tightness = 0.003;
+/** A bound within this share of the slack is tight enough; the search aims at four tenths of it. */
+const tightness = 0.004;
+/** What bands of slow factors may use up of the slack where there are positions; where there are none they are all there is. */
+const slowShare = 0.4;
 const stepsMax = 24;
+const loosenSteps = 6;
 
 /** What waits for a pool on either side of its present ratio. */
 export type Reach =
@@ -35,6 +39,11 @@ export class Bands {
   /** Multiples of each factor's pace. */
   against = 0;
   along = 0;
+  /** Multiple of the pace of slow factors. */
+  private slow = 0;
+  /** What the box is stretched by at present. */
+  private stretchedAgainst = NaN;
+  private stretchedAlong = NaN;
   /** Whether the pool has debts and the rules convert them at a share of equity. */
   private converts = false;
   /** The thresholds in force; `above` is 0 when no warning stands given. */
@@ -56,8 +65,11 @@ export class Bands {
     this.along = 0;
     const warned = this.book.warned(pool);
     const known = box.read(pool);
+    this.stretchedAgainst = NaN;
+    this.slow = 0;
     if (!known) {
-      box.stretch(0, 0);
+      box.slacken(0, 1);
+      this.stretch(0, 0);
       return "unpriced";
     }
     const next = compiled.warnings[warned];
@@ -65,14 +77,23 @@ export class Bands {
     this.above = warned === 0 ? 0 : (compiled.rearms[Math.min(warned, compiled.rearms.length) - 1]?.float ?? 0);
     const debtless = box.debt === 0;
     if (box.positionCount === 0 && this.above === 0 && debtless) return "free";
-    box.stretch(0, 0);
     this.converts = false;
+    box.slacken(0, 1);
+    this.stretch(0, 0);
     if (this.downward() <= 0 || (this.above !== 0 && (box.maintenance === 0 || this.upward() <= 0))) return "reached";
     this.converts = !debtless && compiled.convertAt !== null;
     if (this.converts && this.downward() <= 0) return "owing";
     this.search();
-    box.stretch(this.against * this.scale, this.along * this.scale);
+    if (this.scale !== 1) this.restretch(this.slow * this.scale);
+    this.stretch(this.against * this.scale, this.along * this.scale);
     return "clear";
+  }
+
+  private stretch(against: number, along: number): void {
+    if (against === this.stretchedAgainst && along === this.stretchedAlong) return;
+    this.stretchedAgainst = against;
+    this.stretchedAlong = along;
+    this.box.stretch(against, along);
   }
 
   /** What is certainly left above the lower threshold everywhere in the box. */
@@ -90,7 +111,7 @@ export class Bands {
   }
 
   private search(): void {
-    const { box } = this;
+    this.loosen();
     if (this.above === 0) {
       this.against = this.widest(true, favour);
       this.along = this.against * favour;
@@ -99,24 +120,49 @@ export class Bands {
     this.against = this.widest(true, 1);
     this.along = this.widest(false, 1);
     // Each side was found with the other fixed; if together they do not hold, the smaller one holds for both.
-    box.stretch(this.against, this.along);
-    if (this.downward() > 0 && this.upward() > 0) return;
+    if (this.holds(this.against, this.along)) return;
     const least = Math.min(this.against, this.along);
-    this.against = least;
-    this.along = least;
-    box.stretch(least, least);
-    if (this.downward() > 0 && this.upward() > 0) return;
-    this.against = 0;
-    this.along = 0;
+    if (this.holds(least, least)) this.against = this.along = least;
+    else this.against = this.along = 0;
+  }
+
+  private holds(against: number, along: number): boolean {
+    this.stretch(against, along);
+    return this.downward() > 0 && this.upward() > 0;
+  }
+
+  /**
+   * Gives the slow factors their bands before the others are searched, in powers of two: so they seldom change when the pool is armed
+   * again, and the entries that wait on them stay where they are.
+   */
+  private loosen(): void {
+    const { box, above } = this;
+    const down = this.downward();
+    const up = above === 0 ? Infinity : this.upward();
+    const share = box.positionCount === 0 ? 1 : slowShare;
+    let slow = powerOfTwoBelow(Math.min(stretchMax, Math.min(down, up) / box.sensitivity));
+    for (let step = 0; step < loosenSteps; step += 1, slow /= 4) {
+      this.slow = slow;
+      this.restretch(slow);
+      if (this.downward() > down * (1 - share) && (above === 0 || this.upward() > up * (1 - share))) return;
+    }
+    this.slow = 0;
+    this.restretch(0);
+  }
+
+  private restretch(slow: number): void {
+    this.box.slacken(slow, this.above === 0 ? favour : 1);
+    this.stretchedAgainst = NaN;
+    this.stretch(0, 0);
   }
 
   /** Slack left when the side searched is stretched by `stretch`. */
   private slackAt(lower: boolean, ratio: number, stretch: number): number {
     if (lower) {
-      this.box.stretch(stretch, stretch * ratio);
+      this.stretch(stretch, stretch * ratio);
       return this.downward();
     }
-    this.box.stretch(this.against, stretch);
+    this.stretch(this.against, stretch);
     return this.upward();
   }
 
@@ -127,7 +173,7 @@ export class Bands {
   private widest(lower: boolean, ratio: number): number {
     const start = this.slackAt(lower, ratio, 0);
     if (!(start > 0)) return 0;
-    const target = start * tightness * 0.33;
+    const target = start * tightness * 0.4;
     let inside = 0;
     let insideSlack = start;
     let outside = stretchMax;

@@ -23,6 +23,9 @@ export class BoxPosition {
   /** The funding factor less one, and the settle asset per contract that moves it by one. */
   funding = 0;
   fundingScale = 0;
+  /** How far the factor goes either way. */
+  fundingAgainst = 0;
+  fundingAlong = 0;
   /** The box: mark, and value at both ends. */
   low = 0;
   high = 0;
@@ -61,6 +64,32 @@ export class BoxAsset {
   /** The corner a bound is taken at. */
   cornerBalance = 0;
   cornerNeed = 0;
+}
+
+/** A price never gets a band wider than this, as a share of itself: bounds of errors over a box rely on it. */
+export const downMax = 0.5;
+export const upMax = 1;
+
+/** Moves the ends of a position's mark and of its value, and with them its settle asset's balance. */
+export function stretchPosition(position: BoxPosition, asset: BoxAsset, against: number, along: number): void {
+  const compiled = position.compiled as CompiledInstrument;
+  const { exposure, mark } = position;
+  const long = exposure > 0;
+  let low = mark * (1 - Math.min(downMax, long ? against : along));
+  let high = mark * (1 + Math.min(upMax, long ? along : against));
+  if (compiled.whole && !compiled.entryNotional) {
+    low = Math.max(low, position.clipLow);
+    high = Math.min(high, position.clipHigh);
+  }
+  position.low = low;
+  position.high = high;
+  const first = long ? low : high;
+  const last = long ? high : low;
+  position.valueLow = compiled.inverse ? -exposure / first : exposure * first;
+  position.valueHigh = compiled.inverse ? -exposure / last : exposure * last;
+  const unit = Math.abs(position.contracts) * position.fundingScale;
+  asset.balanceLow += position.valueLow + position.rest - unit * position.fundingAgainst;
+  asset.balanceHigh += position.valueHigh + position.rest + unit * position.fundingAlong;
 }
 
 /** Finds the prices between which the position's `whole` tier certainly holds; none, and false, when its notional is at a floor. */

@@ -1,14 +1,14 @@
 import type { Book } from "./book.ts";
 import type { CompiledAsset, CompiledInstrument, CompiledRules } from "./compiled-rules.ts";
-import { BoxAsset, BoxPosition, clip, tierStep } from "./box-parts.ts";
+import { BoxAsset, BoxPosition, clip, downMax, stretchPosition, tierStep, upMax } from "./box-parts.ts";
+import { powerOfTwoBelow } from "./float-bits.ts";
 import { marginalRate, premiumRate, requirement, tierOf } from "./compiled-rules.ts";
 import { unitRoundoff } from "./floats.ts";
 import { assetValue, slicedValue, weightBound } from "./screen.ts";
 import { slopes } from "./slopes.ts";
 
-/** A price never gets a band wider than this, as a share of itself: bounds of errors over a box rely on it. */
-export const downMax = 0.5;
-export const upMax = 1;
+/** How far the price of a stable asset moves where a volatile one moves by 1: slow factors. */
+const stablePace = 0.1;
 /** How far haircuts (absolute) and accrued funding (share of the position's value) move where a volatile price moves by 1. */
 const haircutPace = 0.05;
 const fundingPace = 0.02;
@@ -34,6 +34,10 @@ export class Box {
   debt = 0;
   /** USD by which the pool would fall if all factors moved against it by their pace times one: a first guess. */
   sensitivity = 0;
+  /** Whether frames set haircuts for assets whose rules have none. */
+  haircutsStray = false;
+  private slow = 0;
+  private slowAlong = 0;
   private equityError = 0;
   private needError = 0;
 
@@ -168,7 +172,7 @@ export class Box {
     if (asset.cash < 0 && !this.isolated) this.debt -= asset.cash * asset.price;
     const slack = value - asset.need * asset.price;
     asset.fallHurts = slack > 0;
-    const pace = asset.priceMoves ? compiled.pace : 0;
+    const pace = asset.priceMoves ? (compiled.volatile ? 1 : stablePace) : 0;
     this.sensitivity += asset.exposed * asset.price * (1 + fundingPace) + Math.abs(slack) * (pace + haircutPace);
     return (factors[compiled.indexFactor] as number) > 0;
   }
@@ -178,49 +182,48 @@ export class Box {
     return this.equityError + k * this.needError;
   }
 
-  /** Moves the ends of the box `against` the pool by so much of each factor's pace, and `along` the other way. */
+  /**
+   * Sets how far the slow factors (prices of stable assets, haircuts, funding) go in every later `stretch`: `slow` times their pace against
+   * the pool, `ratio` times that along with it. Funding moves by a power of two, so that its bands seldom change.
+   */
+  slacken(slow: number, ratio: number): void {
+    this.slow = slow;
+    this.slowAlong = slow * ratio;
+    for (let at = 0; at < this.positionCount; at += 1) {
+      const position = this.positions[at] as BoxPosition;
+      const unit = Math.abs(position.contracts) * position.fundingScale;
+      const step = slow === 0 ? 0 : powerOfTwoBelow((fundingPace * slow * Math.abs(position.value)) / unit);
+      position.fundingAgainst = step;
+      position.fundingAlong = step * ratio;
+    }
+  }
+
+  /** Moves the ends of the box: marks and volatile prices `against` the pool by so much, and `along` the other way. */
   stretch(against: number, along: number): void {
+    const { slow, slowAlong } = this;
     for (let at = 0; at < this.assetCount; at += 1) {
       const asset = this.assets[at] as BoxAsset;
-      const pace = asset.priceMoves ? (asset.compiled as CompiledAsset).pace : 0;
-      const down = Math.min(downMax, pace * (asset.fallHurts ? against : along));
-      const up = Math.min(upMax, pace * (asset.fallHurts ? along : against));
-      asset.priceLow = asset.price * (1 - down);
-      asset.priceHigh = asset.price * (1 + up);
-      if (!this.isolated && (asset.compiled as CompiledAsset).haircutMoves) {
-        asset.keptLow = Math.max(0, asset.kept - haircutPace * against);
-        asset.keptHigh = Math.min(1, asset.kept + haircutPace * along);
-      } else asset.keptLow = asset.keptHigh = asset.kept;
+      const compiled = asset.compiled as CompiledAsset;
+      asset.priceLow = asset.price;
+      asset.priceHigh = asset.price;
+      asset.keptLow = asset.kept;
+      asset.keptHigh = asset.kept;
+      if (asset.priceMoves) {
+        const [hurt, help] = compiled.volatile ? [against, along] : [stablePace * slow, stablePace * slowAlong];
+        asset.priceLow *= 1 - Math.min(downMax, asset.fallHurts ? hurt : help);
+        asset.priceHigh *= 1 + Math.min(upMax, asset.fallHurts ? help : hurt);
+      }
+      if (!this.isolated && (compiled.haircutMoves || this.haircutsStray)) {
+        asset.keptLow = Math.max(0, asset.kept - haircutPace * slow);
+        asset.keptHigh = Math.min(1, asset.kept + haircutPace * slowAlong);
+      }
       asset.balanceLow = asset.cash;
       asset.balanceHigh = asset.cash;
     }
-    for (let at = 0; at < this.positionCount; at += 1) this.stretchPosition(this.positions[at] as BoxPosition, against, along);
-  }
-
-  private stretchPosition(position: BoxPosition, against: number, along: number): void {
-    const compiled = position.compiled as CompiledInstrument;
-    const { exposure, mark } = position;
-    const long = exposure > 0;
-    let low = mark * (1 - Math.min(downMax, long ? against : along));
-    let high = mark * (1 + Math.min(upMax, long ? along : against));
-    if (compiled.whole && !compiled.entryNotional) {
-      low = Math.max(low, position.clipLow);
-      high = Math.min(high, position.clipHigh);
+    for (let at = 0; at < this.positionCount; at += 1) {
+      const position = this.positions[at] as BoxPosition;
+      stretchPosition(position, this.assets[position.asset] as BoxAsset, against, along);
     }
-    position.low = low;
-    position.high = high;
-    const [first, last] = long ? [low, high] : [high, low];
-    position.valueLow = compiled.inverse ? -exposure / first : exposure * first;
-    position.valueHigh = compiled.inverse ? -exposure / last : exposure * last;
-    const asset = this.assets[position.asset] as BoxAsset;
-    const worth = fundingPace * Math.abs(position.value);
-    asset.balanceLow += position.valueLow + position.rest - worth * against;
-    asset.balanceHigh += position.valueHigh + position.rest + worth * along;
-  }
-
-  /** How far the funding factor goes when the box is stretched by one. */
-  fundingStep(position: BoxPosition): number {
-    return (fundingPace * Math.abs(position.value)) / (Math.abs(position.contracts) * position.fundingScale);
   }
 
   /** At or below every value that `E_M − k·MM` takes in the box, float errors aside. */

@@ -32,6 +32,13 @@ export class CompiledInstrument {
   readonly rate: Float64Array;
   /** `n·rate − deduction` is the progressive requirement; zero for `whole` tiers. */
   readonly deduction: Float64Array;
+  /** Without premium: rate and fee of a tier together, and an upper bound of Σ|terms| per unit of notional (see `requirementGross`). */
+  readonly marginal: Float64Array;
+  readonly grossRate: Float64Array;
+  /** Below this notional the requirement is certainly `notional·plainRate`, whatever the size; most positions are. */
+  readonly plainBelow: number;
+  readonly plainRate: number;
+  readonly plainGross: number;
   /** Largest tier rate, for bounds. */
   readonly rateMax: number;
 
@@ -52,6 +59,13 @@ export class CompiledInstrument {
     this.from = Float64Array.from(tiers, (tier) => nearestFloat(tier.from));
     this.rate = Float64Array.from(tiers, (tier) => nearestFloat(tier.mm));
     this.deduction = Float64Array.from(this.whole ? tiers.map(() => 0) : deductions(rules).map(nearestFloat));
+    this.marginal = this.rate.map((rate) => rate + this.fee);
+    // The next tier's rate, because a notional close to its floor may in truth have reached it.
+    this.grossRate = this.rate.map((_rate, at) => 2 * (this.rate[Math.min(at + 1, tiers.length - 1)] as number) + this.fee);
+    const single = this.premium === premiumNone;
+    this.plainBelow = !single ? 0 : tiers.length < 2 ? Infinity : (this.from[1] as number) * (1 - 2 ** -30);
+    this.plainRate = this.marginal[0] ?? this.fee;
+    this.plainGross = this.grossRate[0] ?? this.fee;
     this.rateMax = this.rate.reduce((most, rate) => Math.max(most, rate), 0);
   }
 }
@@ -90,8 +104,8 @@ export class CompiledAsset {
   readonly descending: boolean;
   /** Whether the haircut can move while these rules hold. */
   readonly haircutMoves: boolean;
-  /** Typical speed of the price beside a volatile one, for the shape of bands alone. */
-  readonly pace: number;
+  /** Whether some instrument follows its price; others (a quote asset) are taken to move little, which only shapes bands. */
+  readonly volatile: boolean;
 
   constructor(rules: AssetRules, indexFactor: number, haircutFactor: number, volatile: boolean) {
     this.rules = rules;
@@ -109,7 +123,7 @@ export class CompiledAsset {
     this.descending = descends(slices);
     this.plain = slices.length === 1 && this.upTo[0] === Infinity && this.curve === 0 && rules.cap === null;
     this.haircutMoves = rules.haircut !== null;
-    this.pace = volatile ? 1 : 0.1;
+    this.volatile = volatile;
   }
 }
 
@@ -207,7 +221,7 @@ export function requirement(instrument: CompiledInstrument, tier: number, notion
   const { rate, fee } = instrument;
   if (tier < 0) return notional * fee;
   if (instrument.premium === premiumNone) {
-    return notional * ((rate[tier] as number) + fee) - (instrument.deduction[tier] as number);
+    return notional * (instrument.marginal[tier] as number) - (instrument.deduction[tier] as number);
   }
   if (instrument.whole) return notional * (premiumRate(instrument, rate[tier] as number, size) + fee);
   const { from } = instrument;

@@ -5,7 +5,7 @@ import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { answerAccount, answerAllocation, answerExchange, answerReduce } from "./asking.ts";
-import { checkConservation, checkFunds, checkPositions, type InvariantReport, recheck, report, scanAll } from "./audit.ts";
+import { checkConservation, checkFunds, checkJudged, checkPositions, type InvariantReport, recheck, report, scanAll } from "./audit.ts";
 import { Book } from "./book.ts";
 import { expireHalts } from "./breaker-windows.ts";
 import { convertDebts } from "./conversions.ts";
@@ -48,7 +48,7 @@ function saysQualityAlone(entry: Entry): boolean {
   return entry.k === "frame" && entry.index === undefined && entry.mark === undefined && entry.haircut === undefined;
 }
 
-/** An exact scan of every pool after so many entries, and after every frame that moves a price by more than 2 %. */
+/** An exact scan of every pool after so many entries, and after every frame that moves a price far. */
 const scanEvery = 1000;
 
 /**
@@ -86,7 +86,8 @@ export class Engine {
     if (!this.#inSequence(entry)) return this.#taken();
     machine.appliedSeq += 1;
     machine.t = Math.max(machine.t, entry.t);
-    machine.current = entry;
+    machine.movedFar = false;
+    machine.judgedPools.length = 0;
     expireHalts(machine);
     this.#dispatch(entry);
     if (!unlooked.has(entry.k) && !saysQualityAlone(entry)) lookAtHealth(machine, !outcomes.has(entry.k));
@@ -201,17 +202,22 @@ export class Engine {
     }
   }
 
-  /** The continuous self-audit: running totals after every entry, exact scans now and then; a mismatch makes the shard cancel-only. */
+  /**
+   * The continuous self-audit: running totals after every entry, judged pools again by exact integers, an exact scan of every pool
+   * now and then. A mismatch is a defect: the shard admits cancels only from then on, and says so.
+   */
   #audit(entry: Entry): void {
     const { machine } = this;
-    const results = [checkConservation(machine), checkPositions(machine), checkFunds(machine)];
-    if (machine.options.audit === "full" ? entry.k === "frame" : machine.appliedSeq % scanEvery === 0) {
+    if (machine.auditFailure !== null) return;
+    const results = [checkConservation(machine), checkPositions(machine), checkFunds(machine), checkJudged(machine)];
+    const due = machine.appliedSeq % scanEvery === 0 || (machine.options.audit === "full" && entry.k === "frame");
+    if (due || machine.movedFar) {
       this.#audits += 1;
-      const scan = scanAll(machine);
+      const scan = scanAll(machine, !due);
       results.push(scan.index, scan.solvency);
     }
     const failure = results.find((one) => typeof one === "string" && one !== "not applicable");
-    if (failure === undefined || machine.auditFailure !== null) return;
+    if (failure === undefined) return;
     machine.auditFailure = String(failure);
     machine.fact("audit.failed", { failure });
   }

@@ -1,4 +1,5 @@
 import { grownCapacity } from "./columns.ts";
+import { keyOf, roundInward } from "./float-bits.ts";
 
 /**
  * Where entries wait on one side of a factor: a ring of buckets by the high bits of the bound as a 32-bit float (ten bits
@@ -8,7 +9,6 @@ import { grownCapacity } from "./columns.ts";
 const ringBits = 11;
 const ringSize = 1 << ringBits;
 const ringMask = ringSize - 1;
-const keyShift = 13;
 
 /** Bytes of one entry: ten words of 32 bits, the last two floats. */
 export const entryBytes = 40;
@@ -24,29 +24,6 @@ const bucketsWord = 7;
 const lowWord = 8;
 const highWord = 9;
 const unlinked = 0xffff;
-
-const scratch = new Float32Array(1);
-const scratchBits = new Int32Array(scratch.buffer);
-
-/** Orders floats as integers, coarsely; monotone over negative ones too. */
-function keyOf(value: number): number {
-  scratch[0] = value;
-  const bits = scratchBits[0] as number;
-  return (bits ^ ((bits >> 31) & 0x7fffffff)) >> keyShift;
-}
-
-/** The 32-bit float next to `value` inwards: not below it, or with `up` false not above it. */
-function roundInward(value: number, up: boolean): number {
-  const near = Math.fround(value);
-  if (up ? near >= value : near <= value) return near;
-  scratch[0] = near;
-  let bits = scratchBits[0] as number;
-  if (near === 0) bits = up ? 1 : -0x7fffffff;
-  else bits += near > 0 === up ? 1 : -1;
-  scratchBits[0] = bits;
-  return scratch[0];
-}
-
 
 /** All entries of all pools, the chains of entries by pool, and two rings by factor. */
 export class FactorRings {

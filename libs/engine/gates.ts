@@ -69,15 +69,15 @@ export function pricesGood(machine: Machine, pool: Pool): boolean {
   return [...markQualities(machine, pool), ...indexQualities(machine, pool)].every((one) => one === "good");
 }
 
-/** The market as its good prices alone tell it: every price that is not good is replaced by the last good one. */
-function marketOfGoodPrices(machine: Machine): MarketView {
-  const { market, book, lastGood } = machine;
+/** The market with every index that is not good replaced by the last good one. */
+function marketOfGoodIndices(machine: Machine): MarketView {
+  const { market, lastGood } = machine;
   const good = (id: string, quality: PriceQuality, price: Rational): Rational =>
     quality === "good" ? price : (lastGood.get(id) ?? price);
   return {
     asset: (id) => market.asset(id),
     index: (id) => good(id, qualityOfAsset(machine, id), market.index(id)),
-    mark: (id) => good(id, book.market.instrumentQuality(book.instrumentIndex(id)), market.mark(id)),
+    mark: (id) => market.mark(id),
     haircutInitial: (id) => market.haircutInitial(id),
     haircutMaintenance: (id) => market.haircutMaintenance(id),
     openInterest: (id) => market.openInterest(id),
@@ -86,19 +86,19 @@ function marketOfGoodPrices(machine: Machine): MarketView {
 }
 
 /**
- * Whether price quality lets a pool be liquidated now (MARK-14 … MARK-18). Where the good prices alone justify it, it may be. Else
- * the prices that are not good are the cause, and their permissions hold; `heldSince` is when the condition began without a
- * break. The answer `false` means: look again at the next frame.
+ * Whether price quality lets a pool be liquidated now (MARK-14 … MARK-18). A mark that is not good is never liquidated on without its
+ * confirmation. A collateral index that is not good matters only where it alone is the cause: where the last good index would
+ * not do. `heldSince` is when the condition began without a break. `false` means: look again at the next frame.
  */
 export function liquidationPermitted(machine: Machine, pool: Pool, heldSince: number): boolean {
   if (pricesGood(machine, pool)) return true;
   const { liquidation } = machine.rules;
-  const sure = evaluatePool(pool, marketOfGoodPrices(machine), machine.rules);
-  if (ratioAtMost({ equity: sure.maintenanceEquity, mm: sure.mm }, liquidation.partialAt)) return true;
   const heldMs = machine.t - heldSince;
   const marks = markQualities(machine, pool);
-  const onMark = permittedByAll("liquidate_on_mark", marks);
-  if (marks.some((one) => one !== "good")) return permissionGiven(onMark, heldMs, liquidation);
-  const onCollateral = permittedByAll("liquidate_on_collateral", indexQualities(machine, pool));
-  return permissionGiven(onCollateral, heldMs, liquidation);
+  if (!permissionGiven(permittedByAll("liquidate_on_mark", marks), heldMs, liquidation)) return false;
+  const indices = indexQualities(machine, pool);
+  const onCollateral = permissionGiven(permittedByAll("liquidate_on_collateral", indices), heldMs, liquidation);
+  if (onCollateral) return true;
+  const sure = evaluatePool(pool, marketOfGoodIndices(machine), machine.rules);
+  return ratioAtMost({ equity: sure.maintenanceEquity, mm: sure.mm }, liquidation.partialAt);
 }

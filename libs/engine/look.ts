@@ -56,6 +56,7 @@ function judgeAll(machine: Machine, pools: readonly number[], later: number[]): 
     if (machine.book.poolRow(pool) < 0 && owesTooMuch(machine, account)) convertDebts(machine, account);
     machine.judgedCount += 1;
     const { stage, warnings, standing } = machine.judge.judge(pool);
+    machine.judgedPools.push({ pool, stage });
     warn(machine, pool, warnings, standing);
     if (stage > 0) due.push(pool);
     else {

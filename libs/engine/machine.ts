@@ -1,5 +1,5 @@
 import { Rational } from "#libs/decimal/index.ts";
-import type { Effect, Entry, Fact, PriceInput } from "#libs/contracts/log.ts";
+import type { Effect, Fact, PriceInput } from "#libs/contracts/log.ts";
 import type { HaltRecord } from "#libs/domain/breakers/halts.ts";
 import { evaluatePool, type PoolHealth } from "#libs/domain/health/evaluate.ts";
 import { type FundState, newFundState, recordResult } from "#libs/domain/settlement/fund.ts";
@@ -86,7 +86,10 @@ export class Machine {
   judgedCount = 0;
   readonly receipts = new Map<number, Receipt>();
   readonly priceInputs = new Map<string, { readonly t: number; readonly input: PriceInput }>();
-  current: Entry | null = null;
+  /** Pools judged by the entry being applied, and the stage each was found due for. */
+  readonly judgedPools: { readonly pool: number; readonly stage: number }[] = [];
+  /** Whether the entry being applied moved a price by more than 2 %. */
+  movedFar = false;
 
   constructor(book: Book, document: RuleDocument, rules: RuleSet, options: MachineOptions) {
     this.book = book;

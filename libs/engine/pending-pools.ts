@@ -13,6 +13,10 @@ export class PendingPools {
     this.#members.add(pool);
   }
 
+  has(pool: number): boolean {
+    return this.#members.has(pool);
+  }
+
   get size(): number {
     return this.#members.size;
   }

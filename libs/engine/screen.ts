@@ -17,11 +17,8 @@ export class Screen {
   private readonly compiled: CompiledRules;
   private readonly book: Book;
   private version = -1;
-  /** By asset: `B_c`, Σ|terms of B_c|, requirement, Σ|terms of the requirement|; valid where `mark` is the present run. */
-  private balance = new Float64Array(0);
-  private gross = new Float64Array(0);
-  private need = new Float64Array(0);
-  private needGross = new Float64Array(0);
+  /** Four by asset: `B_c`, Σ|terms of B_c|, requirement, Σ|terms of the requirement|; valid where `mark` is the present run. */
+  private sums = new Float64Array(0);
   private mark = new Int32Array(0);
   private touched = new Int32Array(0);
   private touchedCount = 0;
@@ -66,92 +63,100 @@ export class Screen {
   private adopt(): void {
     const { assetCount } = this.book;
     this.version = this.compiled.version;
-    this.balance = new Float64Array(assetCount);
-    this.gross = new Float64Array(assetCount);
-    this.need = new Float64Array(assetCount);
-    this.needGross = new Float64Array(assetCount);
+    this.sums = new Float64Array(assetCount * 4);
     this.mark = new Int32Array(assetCount);
     this.touched = new Int32Array(assetCount);
     this.run = 0;
   }
 
   private isolated(row: number): boolean {
-    const { book } = this;
+    const { book, sums } = this;
     const instrument = book.rowInstrumentColumn[row] as number;
-    const compiled = this.compiled.instruments[instrument] as CompiledInstrument;
-    const settle = compiled.settle;
+    const { settle } = this.compiled.instruments[instrument] as CompiledInstrument;
     this.open(settle);
+    const at = settle * 4;
     const margin = book.marginF[row] as number;
-    this.balance[settle] = margin;
-    this.gross[settle] = Math.abs(margin);
-    if (!this.position(row, instrument, compiled)) return false;
+    sums[at] = margin;
+    sums[at + 1] = Math.abs(margin);
+    if (!this.positions(row, true)) return false;
     const asset = this.compiled.assets[settle] as CompiledAsset;
     const price = book.market.factors[asset.indexFactor] as number;
-    this.equity = (this.balance[settle]) * price;
-    this.maintenance = (this.need[settle] as number) * price;
     const rounding = this.terms * unitRoundoff;
-    this.equityError = (this.gross[settle]) * price * rounding;
-    this.maintenanceError += (this.needGross[settle] as number) * price * rounding;
-    return price > 0 || this.gross[settle] === 0;
+    this.equity = (sums[at] as number) * price;
+    this.equityError = (sums[at + 1] as number) * price * rounding;
+    this.maintenance = (sums[at + 2] as number) * price;
+    this.maintenanceError += (sums[at + 3] as number) * price * rounding;
+    return price > 0 || sums[at + 1] === 0;
   }
 
   private cross(account: number): boolean {
-    const { book } = this;
+    const { book, sums, mark, run } = this;
     const { cashF, cashAssetColumn, nextCashColumn } = book;
     for (let row = book.firstCashColumn[account] as number; row >= 0; row = nextCashColumn[row] as number) {
       const asset = cashAssetColumn[row] as number;
       const cash = cashF[row] as number;
-      if (this.mark[asset] !== this.run) this.open(asset);
-      this.balance[asset] = (this.balance[asset] as number) + cash;
-      this.gross[asset] = (this.gross[asset] as number) + Math.abs(cash);
+      if (mark[asset] !== run) this.open(asset);
+      const at = asset * 4;
+      sums[at] = (sums[at] as number) + cash;
+      sums[at + 1] = (sums[at + 1] as number) + Math.abs(cash);
     }
-    const { rowInstrumentColumn, nextRowColumn, isolatedColumn, exposureF } = book;
-    const { instruments } = this.compiled;
-    for (let row = book.firstRowColumn[account] as number; row >= 0; row = nextRowColumn[row] as number) {
-      if (isolatedColumn[row] !== 0 || exposureF[row] === 0) continue;
-      const instrument = rowInstrumentColumn[row] as number;
-      const compiled = instruments[instrument] as CompiledInstrument;
-      if (this.mark[compiled.settle] !== this.run) this.open(compiled.settle);
-      if (!this.position(row, instrument, compiled)) return false;
-    }
-    return this.value();
+    return this.positions(book.firstRowColumn[account] as number, false) && this.value();
   }
 
   private open(asset: number): void {
+    const { sums } = this;
+    const at = asset * 4;
+    sums[at] = 0;
+    sums[at + 1] = 0;
+    sums[at + 2] = 0;
+    sums[at + 3] = 0;
     this.mark[asset] = this.run;
-    this.balance[asset] = 0;
-    this.gross[asset] = 0;
-    this.need[asset] = 0;
-    this.needGross[asset] = 0;
     this.touched[this.touchedCount] = asset;
     this.touchedCount += 1;
     this.terms += 2;
   }
 
-  /** Adds a position to its settle asset; false when its mark is not known. */
-  private position(row: number, instrument: number, compiled: CompiledInstrument): boolean {
-    const { book } = this;
-    const { market } = book;
-    const exposure = book.exposureF[row] as number;
-    if (exposure === 0) return true;
-    const mark = market.factors[compiled.markFactor] as number;
-    const cost = book.costF[row] as number;
-    const value = compiled.inverse ? -exposure / mark : exposure * mark;
-    const { settle } = compiled;
-    const since = market.fundingSinceFloat(instrument, book.rowEpochColumn[row] as number);
-    const funding = since === 0 ? 0 : -(exposure / compiled.multiplier) * since;
-    const size = Math.abs(exposure);
-    const worth = Math.abs(value);
-    const notional = compiled.entryNotional ? Math.abs(cost) : worth;
-    this.balance[settle] = (this.balance[settle] as number) + (value - cost + funding);
-    this.gross[settle] = (this.gross[settle] as number) + worth + Math.abs(cost) + Math.abs(funding);
+  /** Adds positions to their settle assets: of one isolated row, or of an account's cross rows from `first` on. False: a mark is missing. */
+  private positions(first: number, isolated: boolean): boolean {
+    const { market, rowInstrumentColumn, nextRowColumn, isolatedColumn, exposureF, costF, rowEpochColumn } = this.book;
+    const { factors } = market;
+    const { instruments } = this.compiled;
+    const { sums, mark, run } = this;
+    let [known, terms] = [true, 0];
+    for (let row = first; row >= 0; row = isolated ? -1 : (nextRowColumn[row] as number)) {
+      const exposure = exposureF[row] as number;
+      if (exposure === 0 || (!isolated && isolatedColumn[row] !== 0)) continue;
+      const instrument = rowInstrumentColumn[row] as number;
+      const compiled = instruments[instrument] as CompiledInstrument;
+      const { settle } = compiled;
+      const price = factors[compiled.markFactor] as number;
+      const cost = costF[row] as number;
+      const value = compiled.inverse ? -exposure / price : exposure * price;
+      const since = market.fundingSinceFloat(instrument, rowEpochColumn[row] as number);
+      const funding = since === 0 ? 0 : -(exposure / compiled.multiplier) * since;
+      const notional = compiled.entryNotional ? Math.abs(cost) : Math.abs(value);
+      if (mark[settle] !== run) this.open(settle);
+      const at = settle * 4;
+      sums[at] = (sums[at] as number) + (value - cost + funding);
+      sums[at + 1] = (sums[at + 1] as number) + (Math.abs(value) + Math.abs(cost) + Math.abs(funding));
+      if (notional < compiled.plainBelow) {
+        sums[at + 2] = (sums[at + 2] as number) + notional * compiled.plainRate;
+        sums[at + 3] = (sums[at + 3] as number) + notional * compiled.plainGross;
+      } else this.tiered(compiled, notional, Math.abs(exposure), at);
+      terms += 4;
+      known &&= price > 0;
+    }
+    this.terms += terms;
+    return known;
+  }
+
+  /** Adds a requirement that is not simply the first tier's rate. */
+  private tiered(compiled: CompiledInstrument, notional: number, size: number, at: number): void {
+    const { sums } = this;
     const tier = tierOf(compiled, notional);
-    const need = requirement(compiled, tier, notional, size);
-    this.need[settle] = (this.need[settle] as number) + need;
-    this.needGross[settle] = (this.needGross[settle] as number) + requirementGross(compiled, tier, notional, size);
+    sums[at + 2] = (sums[at + 2] as number) + requirement(compiled, tier, notional, size);
+    sums[at + 3] = (sums[at + 3] as number) + requirementGross(compiled, tier, notional, size);
     if (compiled.whole) this.jump(compiled, tier, notional, size);
-    this.terms += 4;
-    return mark > 0;
   }
 
   /** At the floor of a `whole` tier the side of it is not certain: the height of the step becomes error. */
@@ -175,21 +180,23 @@ export class Screen {
 
   /** Adds up the assets; false when an index that is needed is not known. */
   private value(): boolean {
+    const { sums } = this;
     const { factors } = this.book.market;
     const { assets } = this.compiled;
     const rounding = this.terms * unitRoundoff;
     for (let at = 0; at < this.touchedCount; at += 1) {
       const asset = this.touched[at] as number;
-      const gross = this.gross[asset] as number;
+      const sum = asset * 4;
+      const gross = sums[sum + 1] as number;
       if (gross === 0) continue;
       const compiled = assets[asset] as CompiledAsset;
       const price = factors[compiled.indexFactor] as number;
       if (!(price > 0)) return false;
-      const balance = this.balance[asset] as number;
+      const balance = sums[sum] as number;
       this.equity += assetValue(compiled, balance, price, factors[compiled.haircutFactor] as number);
       this.equityError += gross * price * compiled.lipschitz * rounding;
-      this.maintenance += (this.need[asset] as number) * price;
-      this.maintenanceError += (this.needGross[asset] as number) * price * rounding;
+      this.maintenance += (sums[sum + 2] as number) * price;
+      this.maintenanceError += (sums[sum + 3] as number) * price * rounding;
     }
     return true;
   }
@@ -198,9 +205,8 @@ export class Screen {
 /** An upper bound of Σ|terms| that `requirement` adds up, cancellation of the deduction included. */
 export function requirementGross(compiled: CompiledInstrument, tier: number, notional: number, size: number): number {
   if (tier < 0) return notional * compiled.fee;
-  // The next tier's rate, because a notional close to its floor may in truth have reached it.
+  if (compiled.premium === premiumNone) return notional * (compiled.grossRate[tier] as number);
   const rate = compiled.rate[Math.min(tier + 1, compiled.rate.length - 1)] as number;
-  if (compiled.premium === premiumNone) return notional * (2 * rate + compiled.fee);
   return notional * (2 * premiumRate(compiled, rate, size) + compiled.fee + compiled.premiumK);
 }
 

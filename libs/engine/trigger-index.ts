@@ -106,7 +106,7 @@ export class TriggerIndex {
     const count = popped.length;
     const stray = this.haircuts[factor] as number;
     const unseen = stray >= 0 && !this.strayHaircuts.has(stray);
-    if (unseen) this.strayHaircuts.add(stray);
+    if (unseen) this.watchStray(stray);
     if (unseen || this.stale) this.popAll(popped);
     else {
       const origin = this.origins[factor] as number;
@@ -133,7 +133,7 @@ export class TriggerIndex {
     this.out.fill(0);
     this.adopt();
     for (const [c, one] of this.compiled.assets.entries()) {
-      if (one !== undefined && !one.haircutMoves && book.market.haircutSet(c)) this.strayHaircuts.add(c);
+      if (one !== undefined && !one.haircutMoves && book.market.haircutSet(c)) this.watchStray(c);
     }
     for (let account = 0; account < book.accountCount; account += 1) {
       if (book.isSystem(account)) continue;
@@ -176,6 +176,11 @@ export class TriggerIndex {
     this.stale = this.rings.count > 0;
   }
 
+  private watchStray(asset: number): void {
+    this.strayHaircuts.add(asset);
+    this.search.box.haircutsStray = true;
+  }
+
   private growPools(pool: number): void {
     if (pool < this.firsts.length) return;
     const length = this.firsts.length;
@@ -216,7 +221,7 @@ export class TriggerIndex {
   }
 
   private watchPosition(pool: number, position: BoxPosition, clear: boolean, open: boolean): void {
-    const { box, against, along } = this.search;
+    const { box } = this.search;
     const compiled = position.compiled as CompiledInstrument;
     const asset = (box.assets[position.asset] as BoxAsset).compiled as CompiledAsset;
     // Without a size curve more balance never counts for less, so in the pool's favour there is no limit to funding, nor to the
@@ -227,15 +232,9 @@ export class TriggerIndex {
     const low = free && !long ? -Infinity : position.low;
     const high = free && long ? Infinity : position.high;
     this.watchFactor(pool, compiled.markFactor, low, high, clear);
-    const step = box.fundingStep(position);
-    const paid = position.funding + step * against;
-    const received = position.funding - step * along;
-    if (long) this.watchFactor(pool, compiled.fundingFactor, rising ? -Infinity : received, paid, clear);
-    else {
-      const owed = position.funding - step * against;
-      const gained = position.funding + step * along;
-      this.watchFactor(pool, compiled.fundingFactor, owed, rising ? Infinity : gained, clear);
-    }
+    const { funding, fundingAgainst, fundingAlong } = position;
+    if (long) this.watchFactor(pool, compiled.fundingFactor, rising ? -Infinity : funding - fundingAlong, funding + fundingAgainst, clear);
+    else this.watchFactor(pool, compiled.fundingFactor, funding - fundingAgainst, rising ? Infinity : funding + fundingAlong, clear);
   }
 
   private watchFactor(pool: number, factor: number, low: number, high: number, clear: boolean): void {

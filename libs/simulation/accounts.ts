@@ -168,7 +168,8 @@ export class AccountDraw {
   /** An isolated margin is in the settle asset of its instrument. */
   #isolatedDeposits(random: Random, positions: readonly DrawnPosition[], leverage: number): ReadonlyMap<string, number> {
     const deposits = new Map<string, number>();
-    const spare = random.uniform(1.1, 1.6);
+    // More than any entry price away from the mark can ask for.
+    const spare = random.uniform(1.15, 1.6);
     for (const { instrument, notionalUsd } of positions) {
       const { settle } = this.instruments[instrument] as PopulationInstrument;
       const price = this.#collaterals.get(settle)?.price ?? 1;

@@ -48,7 +48,7 @@ export interface CrashSample {
 
 const sampleMs = 5 * 60_000;
 /** Shares of open interest at the start. */
-const fundShare = 0.015;
+const fundShare = 0.005;
 const houseShare = 0.02;
 const providerCashShare = 0.01;
 /** One saga may take this share of the fund. */
@@ -118,7 +118,7 @@ export class CrashRun {
       if (step.warmup) {
         this.#calm.add(step);
         lastWarm = step.indices;
-        this.#prices(step);
+        this.#tookWarmup(this.#prices(step));
         continue;
       }
       if (!populated) {
@@ -147,6 +147,12 @@ export class CrashRun {
 
   #took(facts: readonly Fact[]): void {
     this.tally.add(facts);
+    this.options.facts?.(facts);
+  }
+
+  /** Of the warm-up only the haircuts count: they are what the crash starts with. */
+  #tookWarmup(facts: readonly Fact[]): void {
+    this.tally.add(facts.filter((fact) => fact.fact === "haircut.changed"));
     this.options.facts?.(facts);
   }
 

@@ -21,8 +21,9 @@ interface Wish {
 /** Wishes longer than this wait no more: a market maker takes them. */
 const waitingMax = 400;
 const makerLeverage = 3;
-/** Entry prices lie around the mark, by this share of what the more leveraged side could bear at the most. */
+/** Entry prices lie around the mark, by this share of what the more leveraged side could bear, and never far. */
 const entrySpread = 0.2;
+const entryDriftMax = 0.05;
 const cashDecimals = 6;
 
 export const accountName = (number: number): string => `a${number.toString().padStart(7, "0")}`;
@@ -131,7 +132,8 @@ export class Population {
     this.openLots[at] = (this.openLots[at] as number) + lots;
     // They met some time before the start: nobody's entry is exactly the mark, and the more leveraged met later.
     const bearable = 1 / Math.max(taker.leverage, maker.leverage);
-    const drift = Math.max(-1.5, Math.min(1.5, this.#chance.normal())) * entrySpread * bearable;
+    const spread = Math.min(entryDriftMax, entrySpread * bearable);
+    const drift = Math.max(-1.5, Math.min(1.5, this.#chance.normal())) * spread;
     return {
       k: "trade",
       instrument: instrument.id,

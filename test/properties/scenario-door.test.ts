@@ -86,7 +86,10 @@ function parsed(text: string): { readonly value: unknown } | undefined {
 }
 
 test("the reader of JSON accepts what JSON.parse accepts, and reads the same", () => {
-  const text = fc.oneof(fc.json({ maxDepth: 4 }), textMutationsOf('{"a":[1,-0.5e+3,"\\u00e9\\n",true,null],"b":{"":{}}}', 4));
+  const text = fc.oneof(
+    fc.json({ maxDepth: 4 }),
+    textMutationsOf('{"a":[1,-0.5e+3,"\\u00e9\\n",true,null],"b":{"":{}}}', 4),
+  );
   fc.assert(
     fc.property(text, (one) => {
       const problems = new ProblemList(100);
@@ -101,16 +104,25 @@ test("the reader of JSON accepts what JSON.parse accepts, and reads the same", (
 
 test("the two readers of a schema agree whether a value has its shape", () => {
   const { rules, entries } = wide as { rules: unknown; entries: { k: string }[] };
-  const agree = (schema: typeof RuleSchema | (typeof entrySchemas)[keyof typeof entrySchemas], value: unknown): void => {
+  const agree = (
+    schema: typeof RuleSchema | (typeof entrySchemas)[keyof typeof entrySchemas],
+    value: unknown,
+  ): void => {
     const problems = new ProblemList(10);
     checkShape(schema, value, "$", problems);
     expect(problems.count === 0).toBe(hasShape(schema, value));
   };
-  fc.assert(fc.property(mutationsOf(rules, 3), (value) => agree(RuleSchema, value)), propertyOptions({ numRuns: 200 }));
+  fc.assert(
+    fc.property(mutationsOf(rules, 3), (value) => agree(RuleSchema, value)),
+    propertyOptions({ numRuns: 200 }),
+  );
   for (const entry of entries) {
     const schema = (entrySchemas as Record<string, (typeof entrySchemas)[keyof typeof entrySchemas]>)[entry.k];
     if (schema === undefined) continue;
-    fc.assert(fc.property(mutationsOf(entry, 2), (value) => agree(schema, value)), propertyOptions({ numRuns: 50 }));
+    fc.assert(
+      fc.property(mutationsOf(entry, 2), (value) => agree(schema, value)),
+      propertyOptions({ numRuns: 50 }),
+    );
   }
 });
 

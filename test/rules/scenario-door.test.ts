@@ -71,6 +71,15 @@ describe("text", () => {
     expect(problemsIn(new Uint8Array(64 * 1024 * 1024 + 1))).toEqual([["$", "too_large"]]);
   });
 
+  test("a problem's path and message do not grow with the file", () => {
+    const long = "k".repeat(1_000_000);
+    const many = '{"a":1,"a":2}'.concat(',{"a":1,"a":2}'.repeat(2000));
+    const reading = readScenario(`{"${long}":[${many}],"rules":"${long}","entries":[{"t":0,"k":"${long}"}]}`);
+    expect(JSON.stringify(reading).length).toBeLessThan(1_000_000);
+    const frame = `{"t":0,"k":"frame","index":"${long}","mark":["${long}"]}`;
+    expect(problemsIn(`{"rules":{},"entries":[${frame}]}`).map(([, code]) => code)).toEqual(["wrong_type", "wrong_type"]);
+  });
+
   test("the place of a syntax error is named by line and column", () => {
     const reading = readScenario('{\n  "rules": {},\n  "entries": [,]\n}');
     expect(reading.ok ? "" : reading.problems[0]?.message).toBe('line 3, column 15: expected a value, found ","');
@@ -126,6 +135,9 @@ const entries = table(`
   {"k":"rules","set":{"instruments":[{"id":"BTC-0326","tiers":[{"from":"1","im":"1","mm":"1"}]}]}} | $.entries[5].set.instruments[0].tiers[0].from | out_of_range
   {"k":"rules","set":{"instruments":[{"id":"BTC-0326","multiplier":"2"}]}}                | $.entries[5].set.instruments[0].multiplier | not_changeable
   {"k":"rules","set":{"assets":[{"id":"BTC","quantum":"0.01"}]}}                          | $.entries[5].set.assets[0].quantum | not_changeable
+  {"k":"rules","set":{"assets":[{"id":"BTC","quantum":"0.000000001"}]}}                   | $.entries[5].set.assets[0].quantum | not_changeable
+  {"k":"rules","set":{"instruments":[{"id":"BTC-PERP","lot":"0.0001"}]}}                  | $.entries[5].set.instruments[0].lot | not_changeable
+  {"k":"rules","set":{"instruments":[{"id":"BTC-PERP","quote":"USD"}]}}                   | $.entries[5].set.instruments[0].quote | not_changeable
   {"k":"rules","set":{"assets":[{"id":"DAI"},{"id":"DAI"}]}}                              | $.entries[5].set.assets[1].id | duplicate_id
   {"k":"rules","set":{"__proto__":{"liquidity":"none"}}}                                  | $.entries[5].set.__proto__ | unknown_key
   {"k":"rules","set":{"assets":null}}                                                     | $.entries[5].set.assets | wrong_type
@@ -201,7 +213,11 @@ test("every problem of a file is listed, rules first, at most a thousand", () =>
 test("rule changes are merged and carried as whole documents, list items by id", () => {
   const reading = readScenario(
     followedBy(
-      { t: 1, k: "rules", set: { liquidation: { target: "1.2" }, instruments: [{ id: "BTC-PERP", takerFee: "0.001" }] } },
+      {
+        t: 1,
+        k: "rules",
+        set: { liquidation: { target: "1.2" }, instruments: [{ id: "BTC-PERP", takerFee: "0.001" }] },
+      },
       { t: 1, k: "rules", set: { liquidation: { closeMin: "0.3" }, assets: [{ id: "DAI" }] } },
       { t: 1, k: "cash", account: "alice", asset: "DAI", amount: "0" },
     ),

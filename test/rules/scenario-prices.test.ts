@@ -62,7 +62,9 @@ describe("prices that are needed", () => {
   });
 
   test("funding, convert, alloc and reduce need theirs", () => {
-    expect(problemsIn(only({ t: 0, k: "funding", instrument: "BTC-PERP", rate: "0.1" }))[0]?.[1]).toBe("missing_mark");
+    const funding = { t: 0, k: "funding", instrument: "BTC-PERP", rate: "0.1" };
+    expect(problemsIn(only(funding))).toEqual([["$.entries[0]", "missing_mark"]]);
+    expect(problemsIn(only(mark, funding))).toEqual([]);
     expect(problemsIn(only(deposit, { t: 0, k: "convert", account: "alice" }))[0]?.[1]).toBe("missing_index");
     const alloc = { t: 0, k: "ask", what: "alloc", instrument: "BTC-PERP", side: "long", qty: "1" };
     expect(problemsIn(only(alloc))[0]?.[1]).toBe("missing_mark");

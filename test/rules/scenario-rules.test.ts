@@ -72,9 +72,13 @@ describe("one wrong value in the rules", () => {
   }
 
   test("an id that stands twice is refused", () => {
-    expect(problemsIn(withValue("rules/assets/2", '{"id":"USDT"}'))).toEqual([["$.rules.assets[2].id", "duplicate_id"]]);
+    expect(problemsIn(withValue("rules/assets/2", '{"id":"USDT"}'))).toEqual([
+      ["$.rules.assets[2].id", "duplicate_id"],
+    ]);
     const twice = '{"id":"BTC-PERP","kind":"inverse","base":"BTC","quote":"USD","settle":"BTC"}';
-    expect(problemsIn(withValue("rules/instruments/2", twice))).toEqual([["$.rules.instruments[2].id", "duplicate_id"]]);
+    expect(problemsIn(withValue("rules/instruments/2", twice))).toEqual([
+      ["$.rules.instruments[2].id", "duplicate_id"],
+    ]);
   });
 });
 
@@ -102,7 +106,9 @@ describe("what the rules permit", () => {
   }
 
   test("a maker's rebate is permitted up to the taker's fee", () => {
-    const file = JSON.parse(withValue("rules/instruments/0/takerFee", '"0.001"')) as { rules: { instruments: object[] } };
+    const file = JSON.parse(withValue("rules/instruments/0/takerFee", '"0.001"')) as {
+      rules: { instruments: object[] };
+    };
     const rebate = (makerFee: string): string => {
       file.rules.instruments[0] = { ...file.rules.instruments[0], makerFee };
       return JSON.stringify(file);

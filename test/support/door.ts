@@ -32,7 +32,16 @@ export const sound = {
     { t: 0, k: "cash", account: "alice", asset: "USDT", amount: "6000" },
     { t: 0, k: "cash", account: "bob", asset: "USDT", amount: "6000" },
     { t: 1, k: "order", account: "alice", id: "a-1", instrument: "BTC-PERP", side: "buy", qty: "1", price: "50000" },
-    { t: 1, k: "trade", instrument: "BTC-PERP", buyer: "alice", seller: "bob", qty: "1", price: "50000", buyOrder: "a-1" },
+    {
+      t: 1,
+      k: "trade",
+      instrument: "BTC-PERP",
+      buyer: "alice",
+      seller: "bob",
+      qty: "1",
+      price: "50000",
+      buyOrder: "a-1",
+    },
   ],
 };
 

@@ -19,8 +19,8 @@ const hostile: readonly Json[] = [
   true,
   0,
   -1,
-  1e400,
-  9007199254740993,
+  1e300,
+  2 ** 53,
   0.1,
   "",
   "0",
@@ -43,9 +43,17 @@ const hostile: readonly Json[] = [
 ];
 const keys = ["__proto__", "constructor", "toString", "id", "k", "t", "0", "a b", "price", "set", "tiers"];
 
-const hostileValue: fc.Arbitrary<Json> = fc.oneof(fc.constantFrom(...hostile), fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>);
+const hostileValue: fc.Arbitrary<Json> = fc.oneof(
+  fc.constantFrom(...hostile),
+  fc.jsonValue({ maxDepth: 2 }) as fc.Arbitrary<Json>,
+);
 
-type Mutation = { readonly place: number; readonly what: "replace" | "remove" | "add" | "copy"; readonly value: Json; readonly key: string };
+type Mutation = {
+  readonly place: number;
+  readonly what: "replace" | "remove" | "add" | "copy";
+  readonly value: Json;
+  readonly key: string;
+};
 const mutation: fc.Arbitrary<Mutation> = fc.record({
   place: fc.nat({ max: 100_000 }),
   what: fc.constantFrom("replace", "remove", "add", "copy"),
@@ -83,8 +91,14 @@ export function mutationsOf(value: unknown, most: number): fc.Arbitrary<unknown>
 
 /** A text with up to `most` characters replaced, removed or put in. */
 export function textMutationsOf(text: string, most: number): fc.Arbitrary<string> {
-  const change = fc.record({ at: fc.nat({ max: text.length }), cut: fc.nat({ max: 3 }), put: fc.constantFrom("", "{", "}", "[", "]", '"', ",", ":", "\\", "0", "e", "-", "\u0000", "\ud800", "\n") });
-  return fc.array(change, { minLength: 1, maxLength: most }).map((changes) =>
-    changes.reduce((result, { at, cut, put: piece }) => result.slice(0, at) + piece + result.slice(at + cut), text),
-  );
+  const change = fc.record({
+    at: fc.nat({ max: text.length }),
+    cut: fc.nat({ max: 3 }),
+    put: fc.constantFrom("", "{", "}", "[", "]", '"', ",", ":", "\\", "0", "e", "-", "\u0000", "\ud800", "\n"),
+  });
+  return fc
+    .array(change, { minLength: 1, maxLength: most })
+    .map((changes) =>
+      changes.reduce((result, { at, cut, put: piece }) => result.slice(0, at) + piece + result.slice(at + cut), text),
+    );
 }

@@ -21,7 +21,8 @@ function demandUsd(demand: OrderDemand, market: MarketView): Rational {
   return added.times(market.index(demand.instrument.settle));
 }
 
-function notionalsUsd(pool: CrossPool, market: MarketView): ReadonlyMap<string, Rational> {
+/** USD by instrument id: every position and every order of the pool. */
+export function notionalsUsd(pool: CrossPool, market: MarketView): ReadonlyMap<string, Rational> {
   const found = new Map<string, Rational>();
   for (const position of pool.positions) {
     const { id, settle } = position.instrument;

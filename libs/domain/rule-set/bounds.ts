@@ -1,8 +1,24 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Problem } from "./documents.ts";
 
+/** What can be wrong with the meaning of rules whose shape is right. */
+export type RuleProblemCode =
+  | "ambiguous_provider"
+  | "duplicate_id"
+  | "missing_key"
+  | "not_ascending"
+  | "not_changeable"
+  | "not_descending"
+  | "out_of_range"
+  | "own_underlying"
+  | "system_account"
+  | "too_many"
+  | "unknown_asset"
+  | "unknown_instrument"
+  | "wrong_settle";
+
 /** Where problems go: a path below `$.rules`, a code, a sentence. */
-export type Report = (path: string, code: string, message: string) => void;
+export type Report = (path: string, code: RuleProblemCode, message: string) => void;
 
 /** What a number may be; each bound is a decimal string so that messages show it as written. */
 export interface Range {
@@ -35,7 +51,8 @@ export function checkRanges<const Ranges extends Readonly<Record<string, Range>>
   const texts: Readonly<Record<string, string | undefined>> = document ?? {};
   for (const key of Object.keys(ranges)) {
     const text = texts[key];
-    const bound = text === undefined ? undefined : broken(Rational.parse(text), ranges[key] ?? {});
+    if (text === undefined) continue;
+    const bound = broken(Rational.parse(text), ranges[key] ?? {});
     if (bound !== undefined) report(`${path}.${key}`, "out_of_range", `${text} must be ${bound}`);
   }
 }
@@ -53,7 +70,8 @@ export function checkUnique(report: Report, path: string, ids: readonly string[]
 const plainKey = /^[A-Za-z_][A-Za-z0-9_]*$/;
 
 /** A key of an object as a part of a path. */
-export const keyed = (path: string, key: string): string => (plainKey.test(key) ? `${path}.${key}` : `${path}["${key}"]`);
+export const keyed = (path: string, key: string): string =>
+  plainKey.test(key) ? `${path}.${key}` : `${path}["${key}"]`;
 
 export function collector(): { readonly report: Report; readonly problems: readonly Problem[] } {
   const problems: Problem[] = [];

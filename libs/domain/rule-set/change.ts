@@ -4,30 +4,29 @@ import type { Problem } from "./documents.ts";
 import type { InstrumentRules, RuleSet } from "./types.ts";
 
 const fixedKeys = ["kind", "base", "quote", "settle", "index"] as const;
+const fixedAmounts = ["multiplier", "lot"] as const;
 
 function checkInstrument(report: Report, path: string, before: InstrumentRules, after: InstrumentRules): void {
   for (const key of fixedKeys) {
-    if (before[key] !== after[key]) report(`${path}.${key}`, "not_changeable", `${before.id} stays with ${before[key]}`);
+    if (before[key] !== after[key])
+      report(`${path}.${key}`, "not_changeable", `${before.id} stays with ${before[key]}`);
   }
-  if (!before.multiplier.equals(after.multiplier)) {
-    report(`${path}.multiplier`, "not_changeable", `${before.id} stays with ${before.multiplier.toStringDown()}`);
-  }
-  if (!before.lot.isMultipleOf(after.lot)) {
-    report(`${path}.lot`, "not_changeable", `the lot may only become a whole part of ${before.lot.toStringDown()}`);
+  for (const key of fixedAmounts) {
+    if (before[key].equals(after[key])) continue;
+    report(`${path}.${key}`, "not_changeable", `${before.id} stays with ${before[key].toStringDown()}`);
   }
 }
 
 /**
- * What a new version may not change, by JSON path from `$.rules`: the terms of a contract and the grain of what is
- * already held, because costs, balances and open contracts were counted in them. Pure.
+ * What a new version may not change, by JSON path from `$.rules`: the terms of a contract and the grain of what is held,
+ * because costs, balances and open contracts are counted in them, whether or not any are open yet. Pure.
  */
 export function checkRuleChange(before: RuleSet, after: RuleSet): Problem[] {
   const { report, problems } = collector();
   [...after.assets.values()].forEach((asset, at) => {
     const old = before.assets.get(asset.id);
-    if (old === undefined || old.quantum.isMultipleOf(asset.quantum)) return;
-    const message = `the quantum may only become a whole part of ${old.quantum.toStringDown()}`;
-    report(`$.rules.assets[${at}].quantum`, "not_changeable", message);
+    if (old === undefined || old.quantum.equals(asset.quantum)) return;
+    report(`$.rules.assets[${at}].quantum`, "not_changeable", `${asset.id} stays with ${old.quantum.toStringDown()}`);
   });
   [...after.instruments.values()].forEach((one, at) => {
     const old = before.instruments.get(one.id);

@@ -49,14 +49,18 @@ function checkHaircut(report: Report, path: string, haircut: AssetDocument["hair
   if (haircut === undefined) return;
   const min = Rational.parse(haircut.min ?? "0");
   const max = Rational.parse(haircut.max ?? "1");
-  if (min.above(max)) report(`${path}.max`, "out_of_range", `${haircut.max} must be at least min, ${haircut.min}`);
+  if (min.above(max)) report(`${path}.max`, "out_of_range", `max must be at least min, ${min.toStringDown()}`);
 }
 
 export function checkAssets(report: Report, assets: readonly AssetDocument[]): void {
   const path = "$.rules.assets";
   // Written out by hand at most 500, and at most one more for each instrument.
   if (assets.length > assetsMax) report(path, "too_many", `at most ${assetsMax} assets`);
-  checkUnique(report, path, assets.map(({ id }) => id));
+  checkUnique(
+    report,
+    path,
+    assets.map(({ id }) => id),
+  );
   assets.forEach((asset, at) => {
     const own = `${path}[${at}]`;
     checkRanges(report, own, asset, assetRanges);

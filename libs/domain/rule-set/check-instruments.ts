@@ -39,8 +39,10 @@ function checkTiers(report: Report, path: string, tiers: NonNullable<InstrumentD
       if (now.from.atMost(before.from)) {
         report(`${own}.from`, "not_ascending", `${tier.from} must be above the floor of the tier before`);
       }
-      if (now.im.below(before.im)) report(`${own}.im`, "not_ascending", `${tier.im} is below the rate of the tier before`);
-      if (now.mm.below(before.mm)) report(`${own}.mm`, "not_ascending", `${tier.mm} is below the rate of the tier before`);
+      if (now.im.below(before.im))
+        report(`${own}.im`, "not_ascending", `${tier.im} is below the rate of the tier before`);
+      if (now.mm.below(before.mm))
+        report(`${own}.mm`, "not_ascending", `${tier.mm} is below the rate of the tier before`);
     }
     before = now;
   });
@@ -50,12 +52,17 @@ function checkTiers(report: Report, path: string, tiers: NonNullable<InstrumentD
 function checkSettlement(report: Report, path: string, one: InstrumentDocument, assets: ReadonlySet<string>): void {
   const index = one.index ?? one.base;
   if (!assets.has(one.settle)) report(`${path}.settle`, "unknown_asset", `${one.settle} is not an asset`);
-  if (!assets.has(index)) report(`${path}.${one.index === undefined ? "base" : "index"}`, "unknown_asset", `${index} is not an asset`);
+  if (!assets.has(index))
+    report(`${path}.${one.index === undefined ? "base" : "index"}`, "unknown_asset", `${index} is not an asset`);
   if (one.kind === "linear" && (one.settle === one.base || one.settle === index)) {
     report(`${path}.settle`, "own_underlying", `a linear contract on ${one.base} cannot be settled in ${one.settle}`);
   }
   if (one.kind === "inverse" && one.settle !== one.base) {
-    report(`${path}.settle`, "wrong_settle", `an inverse contract on ${one.base} is settled in ${one.base}, not in ${one.settle}`);
+    report(
+      `${path}.settle`,
+      "wrong_settle",
+      `an inverse contract on ${one.base} is settled in ${one.base}, not in ${one.settle}`,
+    );
   }
 }
 
@@ -65,10 +72,15 @@ function checkOne(report: Report, path: string, one: InstrumentDocument, assets:
   checkRanges(report, `${path}.sizePremium`, one.sizePremium, { k: natural });
   checkRanges(report, `${path}.oiScaling`, one.oiScaling, { lower: natural, upper: positive });
   if (one.oiScaling && Rational.parse(one.oiScaling.upper).atMost(Rational.parse(one.oiScaling.lower))) {
-    report(`${path}.oiScaling.upper`, "not_ascending", `${one.oiScaling.upper} must be above lower, ${one.oiScaling.lower}`);
+    report(
+      `${path}.oiScaling.upper`,
+      "not_ascending",
+      `${one.oiScaling.upper} must be above lower, ${one.oiScaling.lower}`,
+    );
   }
   const fees = Rational.parse(one.takerFee ?? "0").plus(Rational.parse(one.makerFee ?? "0"));
-  if (fees.sign < 0) report(`${path}.makerFee`, "out_of_range", "a maker's rebate must not be more than the taker's fee");
+  if (fees.sign < 0)
+    report(`${path}.makerFee`, "out_of_range", "a maker's rebate must not be more than the taker's fee");
   checkTiers(report, `${path}.tiers`, one.tiers ?? []);
   checkSettlement(report, path, one, assets);
 }
@@ -80,6 +92,10 @@ export function checkInstruments(
 ): void {
   const path = "$.rules.instruments";
   if (instruments.length > 2000) report(path, "too_many", "at most 2000 instruments");
-  checkUnique(report, path, instruments.map(({ id }) => id));
+  checkUnique(
+    report,
+    path,
+    instruments.map(({ id }) => id),
+  );
   instruments.forEach((one, at) => checkOne(report, `${path}[${at}]`, one, assets));
 }

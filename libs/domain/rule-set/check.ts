@@ -21,9 +21,12 @@ function checkLiquidation(report: Report, document: RuleDocument, rules: RuleSet
   const path = "$.rules.liquidation";
   const { partialAt, fullAt, target, closeMin, closeMax } = rules.liquidation;
   checkRanges(report, path, document.liquidation, liquidationRanges);
-  if (partialAt.below(fullAt)) report(`${path}.partialAt`, "out_of_range", `partialAt must be at least fullAt, ${fullAt.toStringDown()}`);
-  if (target.below(partialAt)) report(`${path}.target`, "out_of_range", `target must be at least partialAt, ${partialAt.toStringDown()}`);
-  if (closeMin.above(closeMax)) report(`${path}.closeMax`, "out_of_range", `closeMax must be at least closeMin, ${closeMin.toStringDown()}`);
+  if (partialAt.below(fullAt))
+    report(`${path}.partialAt`, "out_of_range", `partialAt must be at least fullAt, ${fullAt.toStringDown()}`);
+  if (target.below(partialAt))
+    report(`${path}.target`, "out_of_range", `target must be at least partialAt, ${partialAt.toStringDown()}`);
+  if (closeMin.above(closeMax))
+    report(`${path}.closeMax`, "out_of_range", `closeMax must be at least closeMin, ${closeMin.toStringDown()}`);
   (document.warnings ?? []).forEach((text, at) => {
     const level = Rational.parse(text);
     const before = rules.warnings[at - 1];
@@ -94,13 +97,21 @@ function checkMarks(report: Report, marks: NonNullable<RuleDocument["marks"]>, r
 
 function checkBreakers(report: Report, document: RuleDocument, rules: RuleSet): void {
   const path = "$.rules.breakers";
-  checkRanges(report, `${path}.priceMove`, document.breakers?.priceMove, { reduceOnlyAt: positive, noNewOrdersAt: positive });
+  checkRanges(report, `${path}.priceMove`, document.breakers?.priceMove, {
+    reduceOnlyAt: positive,
+    noNewOrdersAt: positive,
+  });
   checkRanges(report, `${path}.fundDrawdown`, document.breakers?.fundDrawdown, { at: { above: "0", most: "1" } });
   const move = rules.breakers.priceMove;
   if (move !== null && move.noNewOrdersAt.below(move.reduceOnlyAt)) {
-    report(`${path}.priceMove.noNewOrdersAt`, "out_of_range", `must be at least reduceOnlyAt, ${move.reduceOnlyAt.toStringDown()}`);
+    report(
+      `${path}.priceMove.noNewOrdersAt`,
+      "out_of_range",
+      `must be at least reduceOnlyAt, ${move.reduceOnlyAt.toStringDown()}`,
+    );
   }
-  if (document.breakers?.priceMove?.windowMs === 0) report(`${path}.priceMove.windowMs`, "out_of_range", "a window is at least 1 ms");
+  if (document.breakers?.priceMove?.windowMs === 0)
+    report(`${path}.priceMove.windowMs`, "out_of_range", "a window is at least 1 ms");
   if (document.breakers?.liquidationRate?.windowMs === 0) {
     report(`${path}.liquidationRate.windowMs`, "out_of_range", "a window is at least 1 ms");
   }

@@ -8,7 +8,8 @@ function impliedAssets(document: RuleDocument): AssetDocument[] {
   const known = new Set(document.assets.map(({ id }) => id));
   const implied = new Map<string, AssetDocument>();
   for (const one of document.instruments) {
-    if (one.kind === "inverse" && one.settle === one.base && !known.has(one.settle)) implied.set(one.settle, { id: one.settle });
+    if (one.kind === "inverse" && one.settle === one.base && !known.has(one.settle))
+      implied.set(one.settle, { id: one.settle });
   }
   for (const one of document.instruments) {
     const index = one.index ?? one.base;

@@ -5,7 +5,8 @@ type Plain = Record<string, unknown>;
 /** An object that inherits nothing, so that a key like `__proto__` is a key and no more. */
 const plain = (): Plain => Object.create(null) as Plain;
 
-const isPlain = (value: unknown): value is Plain => typeof value === "object" && value !== null && !Array.isArray(value);
+const isPlain = (value: unknown): value is Plain =>
+  typeof value === "object" && value !== null && !Array.isArray(value);
 
 const idOf = (value: unknown): string | undefined => {
   const id = isPlain(value) ? value["id"] : undefined;
@@ -36,7 +37,8 @@ function merge(before: unknown, set: unknown): unknown {
   if (!isPlain(before) || !isPlain(set)) return set;
   const merged = plain();
   for (const key of Object.keys(before)) merged[key] = before[key];
-  for (const key of Object.keys(set)) merged[key] = Object.hasOwn(before, key) ? merge(before[key], set[key]) : set[key];
+  for (const key of Object.keys(set))
+    merged[key] = Object.hasOwn(before, key) ? merge(before[key], set[key]) : set[key];
   return merged;
 }
 

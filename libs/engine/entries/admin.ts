@@ -2,6 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { operatorHalt } from "#libs/domain/breakers/halts.ts";
 import { cancelsRestingOrders } from "#libs/domain/breakers/states.ts";
+import { unrealisedProfit } from "#libs/domain/positions/value.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding, settleChunk } from "../funding.ts";
@@ -53,7 +54,11 @@ function cancelScope(machine: Machine, scope: string, id: string): void {
 export function applyExpire(machine: Machine, entry: Extract<EntryBody, { k: "expire" }>): void {
   const { book } = machine;
   const instrument = book.instrumentIndex(entry.instrument);
-  machine.closedInstruments.set(instrument, Rational.parse(entry.price));
+  const price = Rational.parse(entry.price);
+  machine.closedInstruments.set(instrument, price);
+  // From now on this is what the positions are worth: health and whoever bears a loss are measured by it.
+  book.market.setMarkPrice(instrument, price, machine.t);
+  machine.factorMoved(book.market.markFactor(instrument));
   for (const account of machine.accountsInOrder())
     for (const order of [...book.orders(account)]) if (order.instrument === instrument) cancelOrder(machine, order, "expired");
   const settled = settleExpired(machine, instrument);
@@ -68,9 +73,10 @@ function settleExpired(machine: Machine, instrument: number): number {
   const rules = machine.instrument(instrument);
   const settle = book.settleIndex(instrument);
   let count = 0;
-  for (const row of book.rowsOf(instrument)) {
+  for (const row of losersFirst(machine, instrument, price)) {
     const account = book.rowAccount(row);
-    if (account === clearingAccount) continue;
+    if (account === clearingAccount || machine.liquidating(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account)))
+      continue;
     if (count === machine.rules.accountsPerEntryMax) break;
     const qty = contractsOf(rules, book.qty(row));
     bookAccruedFunding(machine, row);
@@ -95,6 +101,17 @@ function settleExpired(machine: Machine, instrument: number): number {
   }
   releaseIfFlat(machine, book.row(clearingAccount, instrument));
   return count;
+}
+
+/** Those who lose at the settlement price come first, so that winners still stand where a deficit has to be shared. */
+function losersFirst(machine: Machine, instrument: number, price: Rational): number[] {
+  const { book } = machine;
+  const rules = machine.instrument(instrument);
+  const asset = book.assetRules(book.settleIndex(instrument));
+  const loses = (row: number): boolean =>
+    unrealisedProfit(rules, contractsOf(rules, book.qty(row)), amountOf(asset, book.cost(row)), price).sign < 0;
+  const rows = book.rowsOf(instrument).map((row) => ({ row, loses: loses(row) }));
+  return [...rows.filter((one) => one.loses), ...rows.filter((one) => !one.loses)].map((one) => one.row);
 }
 
 /** A chunk of settling: positions of an expired instrument, else accrued funding. */

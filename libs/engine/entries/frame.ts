@@ -4,6 +4,9 @@ import { judgeBreakers } from "../breaker-windows.ts";
 import { haircutReceipt } from "../receipts.ts";
 import type { Machine } from "../machine.ts";
 
+/** A frame that moves any price by more than this share is followed by an exact scan of every pool (self-audit). */
+const farMove = 0.02;
+
 type FrameBody = Extract<EntryBody, { k: "frame" }>;
 
 /**
@@ -15,15 +18,20 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   const { market } = book;
   machine.frame += 1;
   const moved: number[] = [];
+  const tell = (factor: number, set: () => void): void => {
+    const before = market.factors[factor] as number;
+    set();
+    const change = (market.factors[factor] as number) / before - 1;
+    if (Math.abs(change) > farMove) machine.movedFar = true;
+    moved.push(factor);
+  };
   for (const [id, price] of Object.entries(entry.index ?? {})) {
     const asset = book.assetIndex(id);
-    market.setIndexPrice(asset, Rational.parse(price), machine.t);
-    moved.push(market.indexFactor(asset));
+    tell(market.indexFactor(asset), () => market.setIndexPrice(asset, Rational.parse(price), machine.t));
   }
   for (const [id, price] of Object.entries(entry.mark ?? {})) {
     const instrument = book.instrumentIndex(id);
-    market.setMarkPrice(instrument, Rational.parse(price), machine.t);
-    moved.push(market.markFactor(instrument));
+    tell(market.markFactor(instrument), () => market.setMarkPrice(instrument, Rational.parse(price), machine.t));
   }
   applyHaircuts(machine, entry, moved);
   applyQualities(machine, entry);

@@ -84,8 +84,9 @@ export function applyMargin(machine: Machine, entry: MarginEntry): void {
     const giver = amount.sign > 0 ? book.crossView(account) : book.isolatedView(row);
     const pool = amount.sign > 0 ? book.crossPool(account) : book.isolatedPool(row);
     if (!gateOf(machine, account, null).permits("withdraw") && amount.sign < 0) codes.push("halted");
-    if (machine.liquidating(pool) || machine.liquidating(book.isolatedPool(row))) codes.push("pool_liquidating");
-    if (!pricesGood(machine, giver)) codes.push("price_quality");
+    if (machine.liquidating(pool)) codes.push("pool_liquidating");
+    if (amount.sign < 0 && !pricesGood(machine, giver)) codes.push("price_quality");
+    if (amount.sign < 0 && (machine.parked.get(settle) ?? 0n) > 0n) codes.push("debt_parked");
     const outcome = withdrawable(giver, asset, amount.abs(), market, rules);
     if (!outcome.allowed) {
       codes.push(outcome.cash.sign < 0 ? "insufficient_cash" : "initial_margin");

@@ -1,8 +1,8 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
-import { leverageUse } from "#libs/domain/margin/leverage.ts";
+import { leverageUse, notionalsUsd } from "#libs/domain/margin/leverage.ts";
 import { bankruptcyPrices } from "#libs/domain/health/bankruptcy.ts";
-import { evaluateCross } from "#libs/domain/health/evaluate.ts";
+import { type CrossHealth, evaluateCross } from "#libs/domain/health/evaluate.ts";
 import { permitted } from "#libs/domain/mark-price/quality.ts";
 import { notional } from "#libs/domain/positions/value.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
@@ -106,29 +106,46 @@ function checkForm(machine: Machine, wanted: Wanted, refusal: Refusal): void {
 
 /** ORD-07 … ORD-10: leverage and initial margin; an order that does not raise the requirement passes if it cannot bankrupt. */
 function checkMargin(machine: Machine, wanted: Wanted, refusal: Refusal): void {
-  if (wanted.order.reduceOnly) return;
   const { market, rules: ruleSet, book } = machine;
   const before = book.crossView(wanted.account);
   const after: CrossPool = { ...before, orders: [...before.orders, wanted.order] };
   const was = evaluateCross(before, market, ruleSet);
   const is = evaluateCross(after, market, ruleSet);
   if (is.im.atMost(was.im) && noWorseThanBankruptcy(machine, wanted)) return;
+  if (!wanted.order.reduceOnly) checkExposure(machine, after, is, refusal);
+  if (is.im.above(is.initialEquity)) refusal.add("initial_margin", is.im.toStringUp(), is.initialEquity.toStringDown());
+}
+
+/** ORD-07, ORD-08 and the account's limits, which only orders that may open something meet. */
+function checkExposure(machine: Machine, after: CrossPool, is: CrossHealth, refusal: Refusal): void {
+  const { market, rules: ruleSet } = machine;
   for (const use of leverageUse(after, is.initialEquity, market, ruleSet))
     if (use.exceeded) refusal.add("leverage", use.notionalUsd.toStringUp(), use.limitUsd.toStringDown());
-  if (is.im.above(is.initialEquity)) refusal.add("initial_margin", is.im.toStringUp(), is.initialEquity.toStringDown());
+  const { maxNotionalUsd } = ruleSet.limits;
+  const total = Rational.sum(notionalsUsd(after, market).values());
+  if (maxNotionalUsd !== null && total.above(maxNotionalUsd))
+    refusal.add("notional_limit", total.toStringUp(), maxNotionalUsd.toStringDown());
+  const collateral = Rational.sum(is.collateral.map((row) => Rational.max(row.value, Rational.zero)));
+  for (const row of is.collateral) {
+    const { concentration } = market.asset(row.asset);
+    if (concentration === null || row.value.sign <= 0 || row.value.atMost(collateral.times(concentration))) continue;
+    refusal.add("collateral_concentration", row.value.toStringUp(), collateral.times(concentration).toStringDown());
+  }
 }
 
 function noWorseThanBankruptcy(machine: Machine, { account, instrument, rules, order }: Wanted): boolean {
   const { book, market } = machine;
   const row = book.findRow(account, instrument);
   if (row < 0 || book.qty(row) === 0n) return true;
+  const long = book.qty(row) > 0n;
   const pool = book.isIsolated(row) ? book.isolatedView(row) : book.crossView(account);
   const price = bankruptcyPrices(pool, market, machine.rules).get(rules.id) ?? null;
   const mark = markOf(machine, instrument);
   const edge = rules.priceBand ?? Rational.zero;
   const away = order.side === "buy" ? Rational.one.plus(edge) : Rational.one.minus(edge);
   const limit = order.price ?? mark.times(away);
-  if (price === null || price.sign <= 0) return true;
+  // A linear long at or below zero and an inverse short without a price cannot go bankrupt; the others are so already.
+  if (price === null || price.sign <= 0) return rules.kind === "linear" ? long : !long;
   return order.side === "sell" ? limit.atLeast(price) : limit.atMost(price);
 }
 

@@ -4,7 +4,7 @@ import type { ConversionStep } from "#libs/domain/settlement/conversion.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
-import { badDebtAccount, houseAccount, insuranceAccount } from "../fills.ts";
+import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "../fills.ts";
 import { sharingReceipt } from "../receipts.ts";
 import { markOf, type Machine } from "../machine.ts";
 import { fundAllowance } from "./fund.ts";
@@ -50,16 +50,34 @@ function winnersOf(machine: Machine, instrument: number, except: number): (Winne
   });
 }
 
+/** LIQ-26: what roundings of the saga's own fills took from a pool that had nothing left comes back from `rounding`; nobody pays for dust. */
+function returnRounding(machine: Machine, deficit: Deficit): Rational {
+  const { quantum } = machine.book.assetRules(deficit.asset);
+  const taken = deficit.saga?.rounded.get(deficit.asset) ?? Rational.zero;
+  const held = machine.ledger.balance(roundingAccount, deficit.asset);
+  const back = Rational.min(deficit.amount, Rational.min(taken, held)).floorTo(quantum);
+  if (back.sign <= 0) return deficit.amount;
+  machine.ledger
+    .begin()
+    .cash(roundingAccount, deficit.asset, back.negated())
+    .cash(badDebtAccount, deficit.asset, back)
+    .book("bad_debt");
+  deficit.saga?.rounded.set(deficit.asset, taken.minus(back));
+  return deficit.amount.minus(back);
+}
+
 /** LIQ-18 … LIQ-20: pays a deficit from the funds, then from winners, and parks what is left, as one transaction. */
 export function coverDeficit(machine: Machine, deficit: Deficit): void {
   const { book, market } = machine;
+  const amount = returnRounding(machine, deficit);
+  if (amount.isZero()) return;
   const asset = book.assetRules(deficit.asset);
   const winners =
     deficit.instrument === null ? null : winnersOf(machine, deficit.instrument, deficit.saga?.account ?? -1);
   const plan = planBadDebt(
     {
       asset: asset.id,
-      amount: deficit.amount,
+      amount,
       insurance: balancesOf(machine, insuranceAccount),
       spendableUsd: fundAllowance(machine, deficit.saga, deficit.asset),
       house: balancesOf(machine, houseAccount),

@@ -17,8 +17,9 @@ import { hedgedContracts } from "../hedges.ts";
 import { markOf, type Machine } from "../machine.ts";
 import { cancelOrders, cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { adlReceipt } from "../receipts.ts";
-import { poolAfterClose, poolHealth, positionsOf } from "./judgement.ts";
+import { poolAfterClose, poolHealth, positionsOf, referencePrice } from "./judgement.ts";
 import { emitResume, heldBy, type StageResult } from "./orders.ts";
+import { noteRounding } from "./settlement.ts";
 import type { Deleveraging, Saga, Taking } from "./saga.ts";
 
 /** What a ranked position can give at this price, as it stands now: scores are the frame's, sizes and equity are of this moment. */
@@ -99,7 +100,7 @@ export function allocation(machine: Machine, terms: AllocationTerms): { readonly
 /** Stage 6: what is open is closed against opposite positions at p_bk, in chunks of as many accounts as one entry may write. */
 export function deleverage(machine: Machine, saga: Saga): StageResult {
   const { book } = machine;
-  if (saga.deleveraging !== null) return takeChunk(machine, saga);
+  if (takeChunk(machine, saga) === "waiting") return "waiting";
   for (;;) {
     const instrument = saga.queue[0];
     if (instrument === undefined) return "judge";
@@ -112,9 +113,11 @@ export function deleverage(machine: Machine, saga: Saga): StageResult {
       continue;
     }
     const side = held.sign > 0 ? "short" : "long";
-    const bankruptcy = saga.bankruptcy.get(instrument) ?? null;
-    // Where no price bankrupts the pool there is no p_bk to settle at: mark leaves everybody where they are.
-    const price = bankruptcy !== null && bankruptcy.sign > 0 ? bankruptcy : markOf(machine, instrument);
+    // Whatever may be missing in the end, by roundings alone, comes from here.
+    saga.uncovered.set(instrument, saga.uncovered.get(instrument) ?? Rational.zero);
+    // Where no price bankrupts the position, or none brings enough, there is no p_bk to settle at: mark leaves everybody as they are.
+    const reference = rules.kind === "inverse" ? saga.bankruptcy.get(instrument) : referencePrice(machine, saga, instrument, held);
+    const price = reference ?? markOf(machine, instrument);
     const ranking = machine.rankings.of(machine, instrument, side);
     const policy = rules.adlPolicy;
     const { result, asked } = allocation(machine, { instrument, side, need: held.abs(), price, policy, ranking });
@@ -200,7 +203,7 @@ function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking)
   const draft = machine.ledger.begin();
   fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
   const other = fillSide(machine, draft, { account: taking.account, instrument, qty: signed.negated(), price, liquidation: false });
-  draft.residueToRounding(settle);
+  noteRounding(saga, settle, draft.residueToRounding(settle));
   draft.book("fill");
   saga.closed = true;
   saga.step += 1;

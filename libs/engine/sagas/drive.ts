@@ -96,10 +96,12 @@ function afterClose(machine: Machine, saga: Saga, instrument: number, entry: Ext
 
 /** Judges a saga's pool on the present frame and goes where the table says (LIQ-02). */
 export function judgeSaga(machine: Machine, saga: Saga): void {
-  const view = machine.book.poolView(saga.pool);
-  if (!liquidationPermitted(machine, view, saga.startedAt)) return;
+  const event = verdict(machine, saga);
+  // Doubtful prices forbid liquidating, never releasing.
+  const holds = event !== "safe" && event !== "flat";
+  if (holds && !liquidationPermitted(machine, machine.book.poolView(saga.pool), saga.startedAt)) return;
   freezeBankruptcyPrices(machine, saga);
-  enter(machine, saga, verdict(machine, saga));
+  enter(machine, saga, event);
 }
 
 function enter(machine: Machine, saga: Saga, event: SagaEvent): void {

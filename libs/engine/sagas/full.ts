@@ -1,7 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { closingLimit } from "#libs/domain/liquidation/limits.ts";
 import { markOf, type Machine } from "../machine.ts";
-import { instrumentsByRelief, limitingPrice } from "./judgement.ts";
+import { instrumentsByRelief, limitingPrice, referencePrice } from "./judgement.ts";
 import { spendable } from "./fund.ts";
 import { emitClose, heldBy, mayCloseOnBook, type StageResult } from "./orders.ts";
 import type { Saga } from "./saga.ts";
@@ -28,7 +28,7 @@ export function continueFull(machine: Machine, saga: Saga): StageResult {
 /** LIQ-17: the next slice of stage 5: as many lots as the fund can top up to p_bk. */
 export function continueFundBacked(machine: Machine, saga: Saga): StageResult {
   return continueOnBook(machine, saga, (instrument, held) => {
-    const reference = saga.bankruptcy.get(instrument) ?? null;
+    const reference = referencePrice(machine, saga, instrument, held);
     const budget = spendable(machine, saga, machine.book.settleIndex(instrument));
     const backing = reference === null ? null : { reference, budget };
     return { instrument, qty: held.abs(), limit: null, depthShare: machine.rules.liquidation.depthShare, backing };

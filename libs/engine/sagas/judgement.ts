@@ -39,11 +39,25 @@ export function freezeBankruptcyPrices(machine: Machine, saga: Saga): void {
   saga.frame = machine.frame;
 }
 
-/** p_bk where it limits: a linear price at or below zero means that the position cannot go bankrupt. */
+/** p_bk where it limits; null where the position cannot go bankrupt: a linear price at or below zero, none for an inverse one. */
 export function limitingPrice(saga: Saga, instrument: number): Rational | null {
   const price = saga.bankruptcy.get(instrument) ?? null;
   return price !== null && price.sign > 0 ? price : null;
 }
+
+/**
+ * p_bk as what a close is measured against, for a fund that tops up and for ADL; null: the position cannot go bankrupt, nothing is
+ * lost against it. A linear price at or below zero of a short is one all the same: that much must be brought. An inverse
+ * long for which no price brings enough is measured against a price beyond all others.
+ */
+export function referencePrice(machine: Machine, saga: Saga, instrument: number, held: Rational): Rational | null {
+  const price = saga.bankruptcy.get(instrument) ?? null;
+  const { kind } = machine.instrument(instrument);
+  if (kind === "linear") return price !== null && (price.sign > 0 || held.sign < 0) ? price : null;
+  return price === null && held.sign > 0 ? beyondAllPrices : price;
+}
+
+const beyondAllPrices = Rational.ofInteger(10n ** 20n);
 
 /** LIQ-04: the pool's instruments in order of MM relief per expected loss. */
 export function instrumentsByRelief(machine: Machine, pool: Pool): number[] {

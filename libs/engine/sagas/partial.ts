@@ -1,10 +1,9 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { against, closingLimit } from "#libs/domain/liquidation/limits.ts";
 import { closesAll, decidePartial, lotRange, type PartialDecision } from "#libs/domain/liquidation/partial.ts";
-import { lowestMaintenanceRate } from "#libs/domain/liquidation/rule-check.ts";
+import { compareRatios, type RatioParts } from "#libs/domain/liquidation/order-of-pools.ts";
 import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { OpenPosition, Pool } from "#libs/domain/positions/views.ts";
-import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import { contractsOf, lotsOf } from "../amounts.ts";
 import { markOf, type Machine } from "../machine.ts";
 import { instrumentsByRelief, limitingPrice, poolAfterClose, poolHealth, positionsOf } from "./judgement.ts";
@@ -19,36 +18,58 @@ export function decideFor(machine: Machine, pool: Pool, position: OpenPosition):
   const side = qty.sign > 0 ? "long" : "short";
   const price = against(side, mark, liquidation.expectedSlippage);
   const lots = lotsOf(instrument, qty.abs());
-  const settle = machine.book.assetRules(machine.book.assetIndex(instrument.settle));
-  const health = (after: Pool) => {
-    const { maintenanceEquity: equity, mm } = poolHealth(machine, after);
-    return { equity, mm };
-  };
-  const profitPerContract = unrealisedProfit(instrument, qty, position.cost, price).dividedBy(qty.abs());
   return decidePartial({
     lots,
     range: lotRange(lots, liquidation),
     target: liquidation.target,
-    now: health(pool),
-    after: (n) => {
-      const contracts = contractsOf(instrument, n);
-      const fee = notional(instrument, contracts, price).times(instrument.takerFee).ceilTo(settle.quantum);
-      return health(poolAfterClose(pool, position, contracts, profitPerContract.times(contracts), fee));
-    },
+    now: healthParts(machine, pool),
+    after: (n) => healthParts(machine, afterClosing(machine, pool, position, n, price)),
     leavesTooLittle: (n) => closesAll(instrument, qty.abs().minus(contractsOf(instrument, n)), mark),
   });
 }
 
+/** Bisections of a limit: 2^-60 of the distance to mark is far below any tick. */
+const limitSteps = 60;
+
 /**
- * LIQ-10: the slippage that a stage-2 order may accept. Without a configured one, what keeps every fill raising the ratio: half the
- * lowest MM rate less the taker fee.
+ * LIQ-11: mark ± max slippage, never worse than `p_bk`, and never so far that a fill there would not raise the ratio: with haircuts
+ * or fees that can be nearer to mark.
  */
-function slippageMax(machine: Machine, instrument: InstrumentRules): Rational | null {
-  const { maxSlippage } = machine.rules.liquidation;
-  if (maxSlippage !== null) return maxSlippage;
-  const lowest = lowestMaintenanceRate(instrument);
-  if (lowest === null) return null;
-  return Rational.max(lowest.dividedBy(Rational.ofInteger(2)).minus(instrument.takerFee), Rational.zero);
+function partialLimit(machine: Machine, saga: Saga, pool: Pool, position: OpenPosition, lots: bigint): Rational | null {
+  const { instrument, qty } = position;
+  const side = qty.sign > 0 ? "long" : "short";
+  const number = machine.book.instrumentIndex(instrument.id);
+  const mark = markOf(machine, number);
+  const limit = closingLimit(side, mark, limitingPrice(saga, number), machine.rules.liquidation.maxSlippage, 1);
+  const now = healthParts(machine, pool);
+  const raises = (price: Rational): boolean =>
+    compareRatios(healthParts(machine, afterClosing(machine, pool, position, lots, price)), now) > 0;
+  if (limit === null || limit.sign <= 0 || raises(limit)) return limit;
+  let [bad, good] = [limit, mark];
+  for (let step = 0; step < limitSteps; step += 1) {
+    const middle = bad.plus(good).dividedBy(two).floorTo(finest);
+    if (raises(middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+const two = Rational.ofInteger(2);
+const finest = Rational.ofUnits(1n, 18);
+
+function healthParts(machine: Machine, pool: Pool): RatioParts {
+  const { maintenanceEquity: equity, mm } = poolHealth(machine, pool);
+  return { equity, mm };
+}
+
+/** The pool after `lots` of a position are closed at `price` with the taker fee. */
+function afterClosing(machine: Machine, pool: Pool, position: OpenPosition, lots: bigint, price: Rational): Pool {
+  const { instrument, qty, cost } = position;
+  const { quantum } = machine.market.asset(instrument.settle);
+  const contracts = contractsOf(instrument, lots);
+  const profit = unrealisedProfit(instrument, qty, cost, price).times(contracts).dividedBy(qty.abs());
+  const fee = notional(instrument, contracts, price).times(instrument.takerFee).ceilTo(quantum);
+  return poolAfterClose(pool, position, contracts, profit, fee);
 }
 
 /** Goes on with the pass over the positions: the next one whose closing raises the ratio gets an order. */
@@ -62,8 +83,7 @@ export function continuePartial(machine: Machine, saga: Saga): StageResult {
     if (position === undefined || !mayCloseOnBook(machine, saga, instrument)) continue;
     const decision = decideFor(machine, pool, position);
     if (decision === null) continue;
-    const side = position.qty.sign > 0 ? "long" : "short";
-    const limit = closingLimit(side, markOf(machine, instrument), limitingPrice(saga, instrument), slippageMax(machine, rules), 1);
+    const limit = partialLimit(machine, saga, pool, position, decision.lots);
     saga.queue.unshift(instrument);
     return emitClose(machine, saga, {
       instrument,

@@ -6,7 +6,9 @@ import type { CrossPool, OpenPosition } from "#libs/domain/positions/views.ts";
 import type { ProviderRules } from "#libs/domain/rule-set/types.ts";
 import { amountOf, contractsOf, lotsOf } from "../amounts.ts";
 import { markOf, type Machine } from "../machine.ts";
+import { gateOf } from "../gates.ts";
 import { spendable } from "./fund.ts";
+import { referencePrice } from "./judgement.ts";
 import { heldBy, type StageResult } from "./orders.ts";
 import type { Saga } from "./saga.ts";
 import { settleClose } from "./settlement.ts";
@@ -81,6 +83,7 @@ export function offerToProviders(machine: Machine, saga: Saga): StageResult {
   for (const instrument of saga.queue) {
     const rules = machine.instrument(instrument);
     const settle = book.settleIndex(instrument);
+    if (gateOf(machine, saga.account, rules.id).permission("liquidate_on_book") === "parked") return "waiting";
     for (const provider of providersOf(machine, rules.id, machine.accountName(saga.account))) {
       const held = heldBy(machine, saga, instrument);
       if (held.isZero()) break;
@@ -89,7 +92,7 @@ export function offerToProviders(machine: Machine, saga: Saga): StageResult {
       const side = held.sign > 0 ? "long" : "short";
       const takes = held.sign > 0 ? 1 : -1;
       const price = providerPrice(side, markOf(machine, instrument), provider.discount);
-      const reference = saga.bankruptcy.get(instrument) ?? price;
+      const reference = referencePrice(machine, saga, instrument, held) ?? price;
       const { quantum } = book.assetRules(settle);
       const close: BackedClose = { instrument: rules, side, bankruptcyPrice: reference, price, quantum };
       const signed = (lots: bigint): Rational => contractsOf(rules, takes > 0 ? lots : -lots);

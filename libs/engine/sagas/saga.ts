@@ -53,6 +53,8 @@ export interface Saga {
   booked: Map<number, Rational>;
   /** Loss against p_bk that nobody covered, USD, by instrument: where a bad debt comes from. */
   uncovered: Map<number, Rational>;
+  /** What the roundings of its fills brought to `rounding`, by asset number. */
+  rounded: Map<number, Rational>;
   deleveraging: Deleveraging | null;
 }
 
@@ -77,6 +79,7 @@ export function newSaga(slot: number, id: string, pool: number, account: number,
     bankruptcy: new Map(),
     booked: new Map(),
     uncovered: new Map(),
+    rounded: new Map(),
     deleveraging: null,
   };
 }

@@ -8,6 +8,7 @@ import { bookAccruedFunding } from "../funding.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { spendable } from "./fund.ts";
+import { referencePrice } from "./judgement.ts";
 import { stageOfState, type Saga } from "./saga.ts";
 
 export interface Closing {
@@ -43,7 +44,7 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
     if (book.isIsolated(row)) draft.margin(row, settle, amount);
     else draft.cash(saga.account, settle, amount);
   };
-  draft.residueToRounding(settle);
+  noteRounding(saga, settle, draft.residueToRounding(settle));
   if (closing.takerFee) {
     const fee = feeOf(machine, instrument, qty, price, rules.takerFee);
     payTo(fee.negated());
@@ -63,9 +64,14 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   return paid;
 }
 
+/** What the roundings of a saga's fills have brought to `rounding`: it gives back as much where the pool is short by them (LIQ-26). */
+export function noteRounding(saga: Saga, settle: number, residue: Rational): void {
+  saga.rounded.set(settle, (saga.rounded.get(settle) ?? Rational.zero).plus(residue));
+}
+
 /** LIQ-17: what the fill falls short of p_bk, as far as the fund may pay it. */
 function backingFor(machine: Machine, saga: Saga, closing: Closing, held: Rational): Rational {
-  const reference = saga.bankruptcy.get(closing.instrument) ?? null;
+  const reference = referencePrice(machine, saga, closing.instrument, held);
   if (reference === null) return Rational.zero;
   const { book } = machine;
   const settle = book.settleIndex(closing.instrument);
@@ -85,7 +91,7 @@ function backingFor(machine: Machine, saga: Saga, closing: Closing, held: Ration
 
 /** The part of a fill's loss against p_bk that the fund did not pay: a bad debt, if there is one, comes from there. */
 function noteUncovered(machine: Machine, saga: Saga, closing: Closing, held: Rational, paid: Rational): void {
-  const reference = saga.bankruptcy.get(closing.instrument) ?? null;
+  const reference = referencePrice(machine, saga, closing.instrument, held);
   if (reference === null) return;
   const rules = machine.instrument(closing.instrument);
   const direction = held.sign > 0 ? closing.qty : closing.qty.negated();

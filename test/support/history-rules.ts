@@ -1,0 +1,128 @@
+import fc from "fast-check";
+import type { AssetDocument, InstrumentDocument, RuleDocument } from "#libs/domain/rule-set/documents.ts";
+
+/** What generated rules may be asked to leave out, where a property only holds without it. */
+export interface RuleChoice {
+  /** Size curves and square-root premia: rounded at 1e-18, so nothing scales exactly with them. */
+  readonly curves?: boolean;
+  /** What reads the whole exchange: open-interest scaling, platform scaling. */
+  readonly shared?: boolean;
+  readonly liquidity?: readonly ("mark" | "depth" | "none")[];
+  /** One way of reading margin tiers; both when left out. */
+  readonly tierMode?: "progressive" | "whole";
+}
+
+/** USD that a unit of each asset starts at. */
+export const startPrices: Readonly<Record<string, number>> = { USDT: 1, USDC: 1, BTC: 50_000, ETH: 3000 };
+
+const when = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> => fc.option(value, { nil: undefined });
+
+/** Leaves out the keys that are undefined: an absent key means off. */
+function without<Document>(document: object): Document {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined)) as Document;
+}
+
+function stable(id: string): fc.Arbitrary<AssetDocument> {
+  return fc
+    .record({
+      quantum: fc.constantFrom("0.000001", "0.01", "0.000000000000000001"),
+      haircut: when(fc.constant({ base: "0.02" })),
+      liabilityPremium: when(fc.constant("0.05")),
+      conversionOrder: when(fc.constant(1)),
+      conversionFee: fc.constantFrom("0", "0.001"),
+    })
+    .map((one) => without<AssetDocument>({ id, ...one }));
+}
+
+function volatile(id: string, choice: RuleChoice): fc.Arbitrary<AssetDocument> {
+  const slices = [{ upTo: "100000", weight: "0.95" }, { upTo: "500000", weight: "0.9" }, { weight: "0.8" }];
+  return fc
+    .record({
+      quantum: fc.constantFrom("0.00000001", "0.000000000000000001"),
+      slices: when(fc.constantFrom(slices, slices.slice(0, 2), slices.slice(2))),
+      initialSlices: when(fc.constant([{ weight: "0.7" }])),
+      haircut: when(fc.constant({ base: "0.1", min: "0.05", max: "0.3" })),
+      liabilityPremium: when(fc.constant("0.1")),
+      cap: when(fc.constant("300000")),
+      sizeCurve: choice.curves === false ? fc.constant(undefined) : when(fc.constant("0.02")),
+      platformStart: choice.shared === false ? fc.constant(undefined) : when(fc.constant("400000")),
+      conversionOrder: when(fc.constant(2)),
+      conversionFee: fc.constantFrom("0", "0.005"),
+    })
+    .map((one) => without<AssetDocument>({ id, ...one }));
+}
+
+type Fixed = Pick<InstrumentDocument, "id" | "kind" | "base" | "quote" | "settle"> & { lots: readonly string[]; multipliers: readonly string[]; unit: number };
+
+function instrument(fixed: Fixed, choice: RuleChoice): fc.Arbitrary<InstrumentDocument> {
+  const { lots, multipliers, unit, ...terms } = fixed;
+  const tiers = [
+    { from: "0", im: "0.01", mm: "0.005" },
+    { from: String(unit), im: "0.03", mm: "0.015" },
+    { from: String(unit * 5), im: "0.1", mm: "0.05" },
+  ];
+  const premia = [{ shape: "linear" as const, k: terms.kind === "linear" ? "0.00002" : "0.000000001" }];
+  const roots = [{ shape: "sqrt" as const, k: terms.kind === "linear" ? "0.0008" : "0.000004" }];
+  const { curves, shared, tierMode } = choice;
+  return fc
+    .record({
+      multiplier: fc.constantFrom(...multipliers),
+      lot: fc.constantFrom(...lots),
+      minNotional: terms.kind === "linear" ? when(fc.constant("5")) : fc.constant(undefined),
+      maxLeverage: when(fc.constantFrom("100", "20")),
+      tierMode: tierMode === undefined ? fc.constantFrom("progressive" as const, "whole" as const) : fc.constant(tierMode),
+      notional: fc.constantFrom("mark" as const, "mark" as const, "entry" as const),
+      tiers: fc.constantFrom(tiers, tiers, tiers.slice(0, 1)),
+      sizePremium: curves === false ? fc.constant(undefined) : when(fc.constantFrom(...premia, ...roots)),
+      oiScaling: shared === false ? fc.constant(undefined) : when(fc.constant({ lower: String(unit), upper: String(unit * 20) })),
+      closeFeeInMargin: fc.boolean(),
+      takerFee: fc.constantFrom("0", "0.0005"),
+      makerFee: fc.constantFrom("0", "0.0002", "-0.0001"),
+      liquidationFee: fc.constantFrom("0", "0.005"),
+      priceBand: when(fc.constant("0.1")),
+      adlPolicy: fc.constantFrom("queue" as const, "pro-rata" as const, "hedge-aware" as const, "hedge-aware-pro-rata" as const),
+    })
+    .map((one) => {
+      // A rebate needs a taker's fee to come from.
+      const makerFee = one.takerFee === "0" && one.makerFee?.startsWith("-") ? "0" : one.makerFee;
+      return without<InstrumentDocument>({ ...terms, ...one, makerFee });
+    });
+}
+
+const linear = { kind: "linear" as const, lots: ["0.001", "1", "0.000000000000000001"], multipliers: ["1", "0.1"] };
+
+/** Rules of a small exchange: four assets, two linear perpetuals, an inverse one and a dated future, each feature there or not. */
+export function ruleDocuments(choice: RuleChoice = {}): fc.Arbitrary<RuleDocument> {
+  const fees = fc.constantFrom("0", "0.1");
+  return fc
+    .record({
+      assets: fc.tuple(stable("USDT"), stable("USDC"), volatile("BTC", choice), volatile("ETH", choice)),
+      instruments: fc.tuple(
+        instrument({ id: "BTC-PERP", base: "BTC", quote: "USDT", settle: "USDT", unit: 50_000, ...linear }, choice),
+        instrument({ id: "ETH-PERP", base: "ETH", quote: "USDC", settle: "USDC", unit: 50_000, ...linear }, choice),
+        instrument({ id: "BTC-INV", kind: "inverse", base: "BTC", quote: "USD", settle: "BTC", unit: 1, lots: ["1", "10"], multipliers: ["1", "100"] }, choice),
+        instrument({ id: "BTC-0326", base: "BTC", quote: "USDT", settle: "USDT", unit: 50_000, ...linear }, choice),
+      ),
+      liquidation: fc
+        .record({ maxSlippage: when(fc.constantFrom("0.001", "0")), depthShare: when(fc.constantFrom("0.25", "1")) })
+        .map((one) => without<NonNullable<RuleDocument["liquidation"]>>(one)),
+      warnings: when(fc.constant([])),
+      profitWeight: choice.curves === false ? fc.constant(undefined) : when(fc.constant({ weight: "0.9", k: "0.0001" })),
+      convertAt: when(fc.constant("0.5")),
+      fund: fc
+        .record({ eventCap: when(fc.constant("5000")), brake: when(fc.constant({ drawdown: "0.3", until: "0.25", hours: "8" })), tradingFeeShare: fees })
+        .map((one) => without<NonNullable<RuleDocument["fund"]>>(one)),
+      providers: when(
+        fc.constant([
+          { account: "lp1", instrument: "BTC-PERP", capacity: "3", discount: "0.005" },
+          { account: "lp2", instrument: "BTC-INV", capacity: "20000", discount: "0.01" },
+          { account: "lp2", asset: "BTC", capacity: "2", discount: "0.01" },
+        ]),
+      ),
+      breakers: when(fc.constant({ priceMove: { reduceOnlyAt: "0.1", noNewOrdersAt: "0.2" } })),
+      entities: when(fc.constant({ one: { accounts: ["a", "b"] } })),
+      liquidity: fc.constantFrom(...(choice.liquidity ?? (["mark", "mark", "depth", "none"] as const))),
+      accountsPerEntryMax: fc.constantFrom(1000, 2),
+    })
+    .map((one) => without<RuleDocument>(one));
+}
