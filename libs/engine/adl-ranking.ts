@@ -38,43 +38,43 @@ export function candidateOf(machine: Machine, row: number): BookCandidate {
   };
 }
 
-interface KeptRanking {
-  readonly ranking: readonly Ranked<BookCandidate>[];
-  /** Row → place, from 0. */
-  readonly places: ReadonlyMap<number, number>;
+/** The rankings of one frame, by instrument number and side: frozen when first needed, so they are part of the state. */
+export interface Rankings {
+  frame: number;
+  kept: Map<string, readonly Ranked<BookCandidate>[]>;
 }
 
-/** One ranking per instrument, side and frame serves every saga of the frame (ADL-17). */
-export class Rankings {
-  #frame = -1;
-  readonly #kept = new Map<string, KeptRanking>();
-
-  /** The ranking of a side, made when it is first needed in a frame. */
-  of(machine: Machine, instrument: number, side: "long" | "short"): readonly Ranked<BookCandidate>[] {
-    return this.#ranking(machine, instrument, side).ranking;
+/** ADL-17: one ranking per instrument, side and frame serves every saga of the frame. */
+export function rankingOf(machine: Machine, instrument: number, side: "long" | "short"): readonly Ranked<BookCandidate>[] {
+  const { rankings } = machine;
+  if (rankings.frame !== machine.frame) {
+    rankings.kept = new Map();
+    rankings.frame = machine.frame;
   }
+  const key = `${instrument} ${side}`;
+  const kept = rankings.kept.get(key);
+  if (kept !== undefined) return kept;
+  const made = rankSide(machine, instrument, side);
+  rankings.kept.set(key, made);
+  return made;
+}
 
-  /** Where a position stands: 1 goes first; 0 and no score where it was not ranked. */
-  place(machine: Machine, instrument: number, side: "long" | "short", row: number): { readonly rank: number; readonly score: Score } {
-    const { ranking, places } = this.#ranking(machine, instrument, side);
-    const at = places.get(row);
-    const ranked = at === undefined ? undefined : ranking[at];
-    return at === undefined || ranked === undefined ? { rank: 0, score: Rational.zero } : { rank: at + 1, score: ranked.score };
-  }
+/** Derived from a kept ranking: row → place, from 0. */
+const placesOf = new WeakMap<readonly Ranked<BookCandidate>[], ReadonlyMap<number, number>>();
 
-  #ranking(machine: Machine, instrument: number, side: "long" | "short"): KeptRanking {
-    if (this.#frame !== machine.frame) {
-      this.#kept.clear();
-      this.#frame = machine.frame;
-    }
-    const key = `${instrument} ${side}`;
-    const kept = this.#kept.get(key);
-    if (kept !== undefined) return kept;
-    const ranking = rankSide(machine, instrument, side);
-    const made = { ranking, places: new Map(ranking.map((one, at) => [one.row, at])) };
-    this.#kept.set(key, made);
-    return made;
-  }
+/** Where a position stands in the frame's ranking: 1 goes first; 0 and no score where it was not ranked. */
+export function placeOf(
+  machine: Machine,
+  instrument: number,
+  side: "long" | "short",
+  row: number,
+): { readonly rank: number; readonly score: Score } {
+  const ranking = rankingOf(machine, instrument, side);
+  const places = placesOf.get(ranking) ?? new Map(ranking.map((one, at) => [one.row, at]));
+  placesOf.set(ranking, places);
+  const at = places.get(row);
+  const ranked = at === undefined ? undefined : ranking[at];
+  return at === undefined || ranked === undefined ? { rank: 0, score: Rational.zero } : { rank: at + 1, score: ranked.score };
 }
 
 /** The ranking of a side as of now: for answers, which must not see a frozen one. */

@@ -2,7 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
 import { amountOf } from "./amounts.ts";
 import { accruedFunding } from "./funding.ts";
-import { houseAccount, insuranceAccount } from "./fills.ts";
+import { houseAccount, insuranceAccount, roundingAccount } from "./fills.ts";
 import type { Machine } from "./machine.ts";
 
 export type InvariantResult = true | "not applicable" | string;
@@ -67,9 +67,9 @@ export function checkPositions(machine: Machine): InvariantResult {
   return true;
 }
 
-/** INV-03. */
+/** INV-03; what rounding has gathered is never negative either. */
 export function checkFunds(machine: Machine): InvariantResult {
-  for (const account of [insuranceAccount, houseAccount])
+  for (const account of [insuranceAccount, houseAccount, roundingAccount])
     for (let asset = 0; asset < machine.book.assetCount; asset += 1)
       if (machine.book.cash(account, asset) < 0n)
         return `${machine.accountName(account)} owes ${machine.book.assetRules(asset).id}`;

@@ -80,10 +80,13 @@ export class Bands {
     this.converts = false;
     box.slacken(0, 1);
     this.stretch(0, 0);
-    if (this.downward() <= 0 || (this.above !== 0 && (box.maintenance === 0 || this.upward() <= 0))) return "reached";
+    let down = this.downward();
+    const up = this.above === 0 ? Infinity : this.upward();
+    if (down <= 0 || up <= 0 || (this.above !== 0 && box.maintenance === 0)) return "reached";
     this.converts = !debtless && compiled.convertAt !== null;
-    if (this.converts && this.downward() <= 0) return "owing";
-    this.search();
+    if (this.converts) down = this.downward();
+    if (down <= 0) return "owing";
+    this.search(this.loosen(down, up));
     if (this.scale !== 1) this.restretch(this.slow * this.scale);
     this.stretch(this.against * this.scale, this.along * this.scale);
     return "clear";
@@ -110,15 +113,15 @@ export class Bands {
     return -this.box.highest(this.above) - this.box.error(this.above);
   }
 
-  private search(): void {
-    this.loosen();
+  /** Searches both sides; `start` is the slack above the lower threshold with only the slow factors' bands. */
+  private search(start: number): void {
     if (this.above === 0) {
-      this.against = this.widest(true, favour);
+      this.against = this.widest(true, favour, start);
       this.along = this.against * favour;
       return;
     }
-    this.against = this.widest(true, 1);
-    this.along = this.widest(false, 1);
+    this.against = this.widest(true, 1, start);
+    this.along = this.widest(false, 1, this.slackAt(false, 1, 0));
     // Each side was found with the other fixed; if together they do not hold, the smaller one holds for both.
     if (this.holds(this.against, this.along)) return;
     const least = Math.min(this.against, this.along);
@@ -133,21 +136,21 @@ export class Bands {
 
   /**
    * Gives the slow factors their bands before the others are searched, in powers of two: so they seldom change when the pool is armed
-   * again, and the entries that wait on them stay where they are.
+   * again, and the entries that wait on them stay where they are. Returns the slack that is left above the lower threshold.
    */
-  private loosen(): void {
+  private loosen(down: number, up: number): number {
     const { box, above } = this;
-    const down = this.downward();
-    const up = above === 0 ? Infinity : this.upward();
     const share = box.positionCount === 0 ? 1 : slowShare;
     let slow = powerOfTwoBelow(Math.min(stretchMax, Math.min(down, up) / box.sensitivity));
     for (let step = 0; step < loosenSteps; step += 1, slow /= 4) {
       this.slow = slow;
       this.restretch(slow);
-      if (this.downward() > down * (1 - share) && (above === 0 || this.upward() > up * (1 - share))) return;
+      const left = this.downward();
+      if (left > down * (1 - share) && (above === 0 || this.upward() > up * (1 - share))) return left;
     }
     this.slow = 0;
     this.restretch(0);
+    return down;
   }
 
   private restretch(slow: number): void {
@@ -168,10 +171,9 @@ export class Bands {
 
   /**
    * The largest stretch, up to tightness, that leaves slack: by secants from the inside, then between a stretch that holds and
-   * one that does not. Only stretches that were found to hold are returned.
+   * one that does not. `start` is the slack without stretch. Only stretches that were found to hold are returned.
    */
-  private widest(lower: boolean, ratio: number): number {
-    const start = this.slackAt(lower, ratio, 0);
+  private widest(lower: boolean, ratio: number, start: number): number {
     if (!(start > 0)) return 0;
     const target = start * tightness * 0.4;
     let inside = 0;

@@ -90,7 +90,8 @@ function moveIsolatedMargin(
       }
     }
     const left = margin.plus(toMargin);
-    if (left.sign < 0) {
+    // In a liquidation the margin may stand below zero until the fund has topped it up in the same transaction, or the saga ends.
+    if (left.sign < 0 && !terms.liquidation) {
       deficit = left.negated();
       toMargin = toMargin.plus(deficit);
     }

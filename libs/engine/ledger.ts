@@ -83,6 +83,9 @@ export class Draft {
   /** What rounding the other legs has added goes to `rounding`; returns it. */
   residueToRounding(asset: number): Rational {
     const residue = this.#sum(asset).negated();
+    // Rounding is against traders, less than a quantum a leg: anything else is money that was forgotten somewhere.
+    const most = this.#book.assetRules(asset).quantum.times(Rational.ofInteger(this.#postings.length));
+    if (residue.sign < 0 || residue.above(most)) throw new Unbalanced("fill", this.#book.assetRules(asset).id, residue);
     this.cash(roundingAccount, asset, residue);
     return residue;
   }

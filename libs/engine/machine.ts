@@ -16,7 +16,7 @@ import { Ledger } from "./ledger.ts";
 import { PendingPools } from "./pending-pools.ts";
 import type { Saga } from "./sagas/saga.ts";
 import { TriggerIndex } from "./trigger-index.ts";
-import { Rankings } from "./adl-ranking.ts";
+import type { Rankings } from "./adl-ranking.ts";
 
 export interface MachineOptions {
   /** Build the receipt of every rejection, liquidation, ADL fill and haircut change. */
@@ -73,8 +73,8 @@ export class Machine {
   readonly dueSince = new Map<number, number>();
   /** account → entity; derived from the rules. */
   entityOfAccount: ReadonlyMap<string, string> = new Map();
-  /** ADL rankings of the present frame; derived. */
-  readonly rankings = new Rankings();
+  /** ADL rankings of the present frame. */
+  rankings: Rankings = { frame: -1, kept: new Map() };
   /** Set by `position` entries: invariants 1 and 2 cannot be judged any more. */
   positionsSetUp = false;
 

@@ -35,6 +35,7 @@ const fields = [
   "lastGood",
   "dueSince",
   "positionsSetUp",
+  "rankings",
 ] as const;
 
 function stateOf(machine: Machine): Record<string, unknown> {

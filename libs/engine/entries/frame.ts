@@ -17,6 +17,7 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   const { book } = machine;
   const { market } = book;
   machine.frame += 1;
+  machine.rankings = { frame: machine.frame, kept: new Map() };
   const moved: number[] = [];
   const tell = (factor: number, set: () => void): void => {
     const before = market.factors[factor] as number;

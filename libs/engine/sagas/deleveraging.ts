@@ -7,10 +7,10 @@ import { scoreText } from "#libs/domain/adl/score.ts";
 import { compareRatios } from "#libs/domain/liquidation/order-of-pools.ts";
 import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
-import { contractsOf } from "../amounts.ts";
-import { type BookCandidate, candidateOf } from "../adl-ranking.ts";
+import { amountOf, contractsOf } from "../amounts.ts";
+import { type BookCandidate, candidateOf, placeOf, rankingOf } from "../adl-ranking.ts";
 import { sha256 } from "../digest.ts";
-import { fillSide, releaseIfFlat } from "../fills.ts";
+import { badDebtAccount, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import { gateOf } from "../gates.ts";
 import { hedgedContracts } from "../hedges.ts";
@@ -19,6 +19,7 @@ import { cancelOrders, cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { adlReceipt } from "../receipts.ts";
 import { poolAfterClose, poolHealth, positionsOf, referencePrice } from "./judgement.ts";
 import { emitResume, heldBy, type StageResult } from "./orders.ts";
+import { coverDeficit } from "./bad-debt.ts";
 import { noteRounding } from "./settlement.ts";
 import type { Deleveraging, Saga, Taking } from "./saga.ts";
 
@@ -38,11 +39,14 @@ function counterpartyOf(machine: Machine, ranked: Ranked<BookCandidate>, price: 
     mode: ranked.mode,
     qty: now.qty,
     profitAtPrice: profitsAt(terms, now.cost),
-    capacity: capacity(terms, {
-      settleUsd: machine.market.index(instrument.settle),
-      quantum: settle.quantum,
-      fullEquityUsd: now.fullEquityUsd,
-    }),
+    capacity: Rational.min(
+      capacity(terms, {
+        settleUsd: machine.market.index(instrument.settle),
+        quantum: settle.quantum,
+        fullEquityUsd: now.fullEquityUsd,
+      }),
+      marginCapacity(machine, now, price),
+    ),
   };
   if (policy !== "hedge-aware" && policy !== "hedge-aware-pro-rata") return base;
   return {
@@ -50,6 +54,22 @@ function counterpartyOf(machine: Machine, ranked: Ranked<BookCandidate>, price: 
     hedged: hedgedContracts(machine, now),
     capacityKeepingRatio: contractsOf(instrument, keepingRatio(machine, now, base.capacity, price)),
   };
+}
+
+/** ADL-07: an isolated position gives no more than its margin can realise at this price: what is unrealised pays for nothing. */
+function marginCapacity(machine: Machine, candidate: BookCandidate, price: Rational): Rational {
+  const size = candidate.qty.abs();
+  if (candidate.mode === "cross") return size;
+  const { book } = machine;
+  const number = book.rowInstrument(candidate.row);
+  const instrument = machine.instrument(number);
+  const settle = book.assetRules(book.settleIndex(number));
+  const loss = unrealisedProfit(instrument, candidate.qty, candidate.cost, price).negated();
+  if (loss.sign <= 0) return size;
+  // One quantum each for the rounding of the value and of the cost that leaves.
+  const spare = amountOf(settle, book.margin(candidate.row)).minus(settle.quantum.times(Rational.ofInteger(2)));
+  if (spare.sign <= 0) return Rational.zero;
+  return Rational.min(size, spare.times(size).dividedBy(loss).floorTo(instrument.lot));
 }
 
 /** ADL-14: the most lots whose closing at `price` does not lower the pool's ratio. */
@@ -118,7 +138,7 @@ export function deleverage(machine: Machine, saga: Saga): StageResult {
     // Where no price bankrupts the position, or none brings enough, there is no p_bk to settle at: mark leaves everybody as they are.
     const reference = rules.kind === "inverse" ? saga.bankruptcy.get(instrument) : referencePrice(machine, saga, instrument, held);
     const price = reference ?? markOf(machine, instrument);
-    const ranking = machine.rankings.of(machine, instrument, side);
+    const ranking = rankingOf(machine, instrument, side);
     const policy = rules.adlPolicy;
     const { result, asked } = allocation(machine, { instrument, side, need: held.abs(), price, policy, ranking });
     const publication = publish(machine, saga, { instrument, side, price, need: held.abs(), ranking, policy }, asked, result);
@@ -197,14 +217,16 @@ function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking)
   if (qty.isZero() || theirs.sign === held.sign) return;
   const mode = book.isIsolated(taking.row) ? "isolated" : "cross";
   const signed = held.sign > 0 ? qty.negated() : qty;
-  const place = machine.rankings.place(machine, instrument, held.sign > 0 ? "short" : "long", taking.row);
+  const place = placeOf(machine, instrument, held.sign > 0 ? "short" : "long", taking.row);
   const own = book.row(saga.account, instrument);
   for (const row of [own, taking.row]) bookAccruedFunding(machine, row);
   const draft = machine.ledger.begin();
   fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
   const other = fillSide(machine, draft, { account: taking.account, instrument, qty: signed.negated(), price, liquidation: false });
+  draft.cash(badDebtAccount, settle, other.deficit.negated());
   noteRounding(saga, settle, draft.residueToRounding(settle));
   draft.book("fill");
+  if (other.deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: other.deficit, instrument, saga: null });
   saga.closed = true;
   saga.step += 1;
   cancelOrders(machine, taking.account, instrument, "deleveraged");

@@ -3,10 +3,11 @@ import type { Fill } from "#libs/contracts/log.ts";
 import { topUp } from "#libs/domain/liquidation/fund-backed.ts";
 import { notional, value } from "#libs/domain/positions/value.ts";
 import { contractsOf } from "../amounts.ts";
-import { addFeeLegs, feeOf, fillSide, insuranceAccount, marketAccount, releaseIfFlat } from "../fills.ts";
+import { addFeeLegs, badDebtAccount, feeOf, fillSide, insuranceAccount, marketAccount, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly } from "../resting-orders.ts";
+import { coverDeficit } from "./bad-debt.ts";
 import { spendable } from "./fund.ts";
 import { referencePrice } from "./judgement.ts";
 import { stageOfState, type Saga } from "./saga.ts";
@@ -39,7 +40,8 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   for (const account of [saga.account, counterparty]) bookAccruedFunding(machine, book.row(account, instrument));
   const draft = machine.ledger.begin();
   const done = fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
-  fillSide(machine, draft, { account: counterparty, instrument, qty: signed.negated(), price, liquidation: false });
+  const other = fillSide(machine, draft, { account: counterparty, instrument, qty: signed.negated(), price, liquidation: false });
+  draft.cash(badDebtAccount, settle, other.deficit.negated());
   const payTo = (amount: Rational): void => {
     if (book.isIsolated(row)) draft.margin(row, settle, amount);
     else draft.cash(saga.account, settle, amount);
@@ -55,6 +57,7 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   draft.cash(insuranceAccount, settle, paid.negated());
   draft.book("fill");
   saga.closed = true;
+  if (other.deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: other.deficit, instrument, saga: null });
   noteUncovered(machine, saga, closing, held, paid);
   if (!paid.isZero()) payFromFund(machine, saga, settle, paid);
   reportClose(machine, saga, closing, held, done.outcome.realised, paid);
