@@ -8,6 +8,16 @@ import { joinPath, shown } from "./problems.ts";
 const Bare = function () {} as unknown as new () => Record<string, unknown>;
 (Bare as unknown as { prototype: unknown }).prototype = Object.create(null);
 
+/** How much a text may hold; beyond, reading stops at once, so that no text that is let in can fill the memory. */
+export const jsonLimits = {
+  /** Lists and objects altogether: room for a book level in every 17 bytes of the largest scenario. */
+  containersMax: 6_000_000,
+  /** Items of one list. */
+  itemsMax: 5_000_000,
+  /** Keys of one object. */
+  keysMax: 100_000,
+} as const;
+
 /** Where reading stopped, as an exception inside this module only. */
 class Stop extends Error {
   readonly path: string;
@@ -24,7 +34,7 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 /**
- * A strict JSON reader (RFC 8259): what `JSON.parse` accepts, less duplicate keys and nesting beyond `depthMax`, and
+ * A strict JSON reader (RFC 8259): what `JSON.parse` accepts, less duplicate keys and what is beyond the limits, and
  * with a place for every refusal.
  */
 class Reader {
@@ -33,6 +43,7 @@ class Reader {
   readonly #problems: ProblemList;
   readonly #path: Step[] = [];
   #at = 0;
+  #containers = 0;
 
   constructor(text: string, depthMax: number, problems: ProblemList) {
     this.#text = text;
@@ -60,11 +71,7 @@ class Reader {
       this.#at < this.#text.length
         ? shown(String.fromCodePoint(this.#text.codePointAt(this.#at) ?? 0))
         : "the end of the file";
-    return new Stop(
-      joinPath("$", ...this.#path),
-      "syntax",
-      `line ${line}, column ${column}: expected ${what}, found ${found}`,
-    );
+    return this.#stop("syntax", `line ${line}, column ${column}: expected ${what}, found ${found}`);
   }
 
   #skip(): void {
@@ -124,10 +131,19 @@ class Reader {
     }
   }
 
+  #stop(code: ProblemCode, message: string): Stop {
+    return new Stop(joinPath("$", ...this.#path), code, message);
+  }
+
   #enter(): void {
+    const { containersMax } = jsonLimits;
     this.#at += 1;
+    this.#containers += 1;
     if (this.#path.length >= this.#depthMax) {
-      throw new Stop(joinPath("$", ...this.#path), "too_deep", `nested deeper than ${this.#depthMax} levels`);
+      throw this.#stop("too_deep", `nested deeper than ${this.#depthMax} levels`);
+    }
+    if (this.#containers > containersMax) {
+      throw this.#stop("too_many", `more than ${containersMax} lists and objects in one file`);
     }
     this.#skip();
   }
@@ -149,7 +165,9 @@ class Reader {
       this.#at += 1;
       return list;
     }
+    const { itemsMax } = jsonLimits;
     do {
+      if (list.length === itemsMax) throw this.#stop("too_many", `expected at most ${itemsMax} items`);
       this.#path.push(list.length);
       list.push(this.#value());
       this.#path.pop();
@@ -164,7 +182,11 @@ class Reader {
       this.#at += 1;
       return object;
     }
+    const { keysMax } = jsonLimits;
+    let keys = 0;
     do {
+      keys += 1;
+      if (keys > keysMax) throw this.#stop("too_many", `expected at most ${keysMax} keys`);
       if (this.#text.charCodeAt(this.#at) !== quote) throw this.#expected("a key in double quotes");
       const key = this.#string();
       this.#path.push(key);
@@ -182,8 +204,8 @@ class Reader {
 }
 
 /**
- * Reads one JSON text. Everything wrong goes to `problems`; undefined when the text is not JSON or nested too deeply,
- * so that there is no value to look at. Duplicate keys are problems, the last one is kept. Never throws.
+ * Reads one JSON text. Everything wrong goes to `problems`; undefined when the text is not JSON or beyond the
+ * limits, so that there is no value to look at. Duplicate keys are problems, the last one is kept. Never throws.
  */
 export function readJson(
   text: string,

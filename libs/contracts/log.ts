@@ -114,6 +114,8 @@ export type Effect =
       /** Fills worse than `reference` may together lose at most `budget` (settle asset) against it; null: no such bound. */
       readonly backing: { readonly reference: Amount; readonly budget: Amount } | null;
     }
+  /** Take back what of a closing order still works; its outcome says what had filled. Needs no outcome of its own. */
+  | { readonly id: string; readonly effect: "cancel"; readonly saga: string; readonly of: string }
   | { readonly id: string; readonly effect: "resume"; readonly saga: string };
 
 /** What became true, numbered without gaps. Further fields depend on `fact`; see docs/facts.md. */

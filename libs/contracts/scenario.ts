@@ -17,7 +17,6 @@ export type * from "./scenario-entries.ts";
 export const scenarioLimits = {
   bytesMax: 64 * 1024 * 1024,
   depthMax: 64,
-  entriesMax: 5_000_000,
   ruleChangesMax: 10_000,
   problemsMax: 1000,
 } as const;
@@ -121,14 +120,6 @@ class ScenarioReader {
   #readEntries(entries: unknown): void {
     if (!Array.isArray(entries)) {
       this.#problems.add("$.entries", "wrong_type", `expected a list, found ${shown(entries)}`);
-      return;
-    }
-    if (entries.length > scenarioLimits.entriesMax) {
-      this.#problems.add(
-        "$.entries",
-        "too_many",
-        `expected at most ${scenarioLimits.entriesMax} entries, found ${entries.length}`,
-      );
       return;
     }
     for (let at = 0; at < entries.length && !this.#problems.full; at += 1)

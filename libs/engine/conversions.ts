@@ -63,12 +63,17 @@ export function bookConversions(machine: Machine, account: number, steps: readon
 export function convertDebts(machine: Machine, account: number): void {
   const plan = planConversion(conversionRequest(machine, account), machine.market);
   bookConversions(machine, account, plan.steps);
-  for (const waiting of plan.waiting)
-    machine.fact("conversion.waiting", {
-      account: machine.accountName(account),
-      asset: waiting.asset,
-      amount: waiting.amount.toStringUp(),
-    });
+  const name = machine.accountName(account);
+  for (const waiting of plan.waiting) {
+    const key = `${name} ${waiting.asset}`;
+    const quanta = waiting.amount.floorIn(machine.market.asset(waiting.asset).quantum);
+    // An alarm says something new: the same debt is not reported at every look.
+    if (machine.waitingDebts.get(key) === quanta) continue;
+    machine.waitingDebts.set(key, quanta);
+    machine.fact("conversion.waiting", { account: name, asset: waiting.asset, amount: waiting.amount.toStringUp() });
+  }
+  for (const key of machine.waitingDebts.keys())
+    if (key.startsWith(`${name} `) && !plan.waiting.some((one) => key === `${name} ${one.asset}`)) machine.waitingDebts.delete(key);
 }
 
 /** COL-20: whether an account owes more than the configured share of what it is worth: then its debts are converted by themselves. */

@@ -15,6 +15,7 @@ import { applyFrame } from "./entries/frame.ts";
 import { applyMargin, applyMode } from "./entries/modes.ts";
 import { applyCancel, applyOrder } from "./entries/order.ts";
 import { applyPosition, applyTrade } from "./entries/trade.ts";
+import { assertUsable } from "./entries/usable.ts";
 import { applyFunding } from "./funding.ts";
 import type { Transaction } from "./ledger.ts";
 import { lookAtHealth } from "./look.ts";
@@ -83,7 +84,9 @@ export class Engine {
     machine.facts = [];
     machine.effects = [];
     machine.ledger.transactions = [];
-    if (!this.#inSequence(entry)) return this.#taken();
+    if (this.#isDuplicate(entry)) return this.#taken();
+    assertUsable(machine, entry);
+    if (entry.source !== undefined && entry.sourceSeq !== undefined) machine.sourceSeqs.set(entry.source, entry.sourceSeq);
     machine.appliedSeq += 1;
     machine.t = Math.max(machine.t, entry.t);
     machine.movedFar = false;
@@ -148,13 +151,11 @@ export class Engine {
   }
 
   /** INV-09: a producer's entries are numbered without gaps: one seen before is dropped, one too early stops the shard. */
-  #inSequence(entry: Entry): boolean {
-    if (entry.source === undefined || entry.sourceSeq === undefined) return true;
+  #isDuplicate(entry: Entry): boolean {
+    if (entry.source === undefined || entry.sourceSeq === undefined) return false;
     const last = this.machine.sourceSeqs.get(entry.source) ?? 0;
-    if (entry.sourceSeq <= last) return false;
     if (entry.sourceSeq > last + 1 && entry.k !== "frame") throw new SequenceGap(entry.source, last, entry.sourceSeq);
-    this.machine.sourceSeqs.set(entry.source, entry.sourceSeq);
-    return true;
+    return entry.sourceSeq <= last;
   }
 
   #dispatch(entry: Entry): void {

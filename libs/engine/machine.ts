@@ -8,6 +8,7 @@ import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
 import type { Book } from "./book.ts";
+import { poolsOf } from "./audit.ts";
 import { type BreakerWindows, judgeFundDrawdown, newBreakerWindows } from "./breaker-windows.ts";
 import { CompiledRules } from "./compiled-rules.ts";
 import { insuranceAccount } from "./fills.ts";
@@ -63,6 +64,8 @@ export class Machine {
   /** By asset number. */
   readonly fundStates = new Map<number, FundState>();
   readonly parked: ParkedDebts = new Map();
+  /** Debts that wait for somebody to convert them, as last reported: `account asset` → quanta. */
+  readonly waitingDebts = new Map<string, bigint>();
   readonly closedInstruments = new Map<number, Rational>();
   readonly breakerWindows: BreakerWindows = newBreakerWindows();
   /** Not null once the self-audit has found a mismatch: the engine goes cancel-only by itself. */
@@ -140,6 +143,7 @@ export class Machine {
   /** Takes a compiled set of rules into use; everything derived from the old one is made anew. */
   useRules(document: RuleDocument, rules: RuleSet): void {
     this.book.setRules(rules);
+    if (this.rules !== rules) this.#carryWarnings(this.rules.warnings, rules.warnings);
     this.document = document;
     this.rules = rules;
     const entities = new Map<string, string>();
@@ -147,6 +151,15 @@ export class Machine {
     this.entityOfAccount = entities;
     this.compiled.rebuild();
     this.rebuildIndex();
+  }
+
+  /** Warnings given under another list: the levels of the new one down to the lowest that was given count as given. */
+  #carryWarnings(before: readonly Rational[], after: readonly Rational[]): void {
+    if (before.length === after.length && before.every((level, at) => level.equals(after[at] as Rational))) return;
+    for (const pool of poolsOf(this)) {
+      const lowest = before[this.book.warned(pool) - 1];
+      if (lowest !== undefined) this.book.setWarned(pool, after.filter((level) => level.atLeast(lowest)).length);
+    }
   }
 
   /** Arms every pool anew; those that cannot be armed are judged at the next look. */

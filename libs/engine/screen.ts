@@ -174,7 +174,7 @@ export class Screen {
     if (step > 0) {
       const asset = this.compiled.assets[compiled.settle] as CompiledAsset;
       const price = this.book.market.factors[asset.indexFactor] as number;
-      this.maintenanceError += 1.5 * step * notional * price;
+      this.maintenanceError += 1.05 * step * notional * price;
     }
   }
 

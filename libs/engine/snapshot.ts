@@ -35,6 +35,7 @@ const fields = [
   "lastGood",
   "dueSince",
   "positionsSetUp",
+  "waitingDebts",
   "rankings",
 ] as const;
 

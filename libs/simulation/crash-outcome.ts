@@ -68,7 +68,7 @@ export interface CrashOutcome {
   readonly facts: Readonly<Record<string, number>>;
   readonly counters: Readonly<Record<string, number>>;
   readonly frames: number;
-  /** Share of pools that the look at health after a frame judged. */
+  /** Share of accounts whose pools a frame had looked at again, because a price left their safe band. */
   readonly touched: { readonly mean: number; readonly p50: number; readonly p99: number; readonly max: number };
   readonly invariants: InvariantReport;
   readonly invariantsHold: boolean;

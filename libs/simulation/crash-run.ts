@@ -5,7 +5,7 @@ import { mergeRules } from "#libs/domain/rule-set/merge.ts";
 import { systemAccounts } from "#libs/domain/rule-set/types.ts";
 import { Engine } from "#libs/engine/index.ts";
 import { CalmMarkets, CrashDepth, populationCollaterals, populationInstruments } from "./crash-market.ts";
-import { type CrashPolicy, crashRules, providerAccounts, providerCapacityShare } from "./crash-rules.ts";
+import { collateralAssets, type CrashPolicy, crashRules, providerAccounts, providerCapacityShare } from "./crash-rules.ts";
 import { CrashTally } from "./crash-tally.ts";
 import { type DepthRules, decimalsOf, defaultDepth } from "./depth.ts";
 import { SimulatedExchange } from "./exchange.ts";
@@ -75,7 +75,7 @@ export class CrashRun {
   population: Population | null = null;
   frames = 0;
   topUps = 0;
-  /** By frame: how many pools its look at health judged. */
+  /** By frame: how many pools it had looked at again, because a price left their safe band. */
   readonly touched: number[] = [];
   readonly #calm = new CalmMarkets();
   readonly #chance: Random;
@@ -89,7 +89,7 @@ export class CrashRun {
     this.options = options;
     const { manifest } = crash;
     this.window = {
-      from: Math.max(manifest.from, options.from ?? manifest.from),
+      from: Math.max(manifest.from, options.from ?? startOf(manifest)),
       to: Math.min(manifest.to, options.to ?? manifest.to),
     };
     this.#chance = new Random(options.seed, 0x7fff_ffff);
@@ -218,11 +218,11 @@ export class CrashRun {
   #frame(step: ReplayStep): void {
     for (const [instrument, book] of this.#depth?.books(step) ?? [])
       this.exchange.setDepth(instrument, book.bids.map(([price, qty]) => [price, qty]), book.asks.map(([price, qty]) => [price, qty]));
-    const before = this.engine.counters["judged"] ?? 0;
+    const before = this.engine.counters["popped"] ?? 0;
     const facts = this.#prices(step);
     this.#took(facts);
     this.frames += 1;
-    this.touched.push((this.engine.counters["judged"] ?? 0) - before);
+    this.touched.push((this.engine.counters["popped"] ?? 0) - before);
     this.#react(facts, step.t);
     this.#sample(step.t, false);
     const { from, to } = this.window;
@@ -300,6 +300,17 @@ export class CrashRun {
   get manifest(): CrashManifest {
     return this.crash.manifest;
   }
+}
+
+/**
+ * The crash starts when every collateral has a price: nobody can have deposited what nobody could value. UST was recorded
+ * later than the rest, one bar after its first it counts.
+ */
+function startOf(manifest: CrashManifest): number {
+  const collaterals = new Set(collateralAssets(manifest));
+  const lengths = (id: string): number => Math.min(...manifest.sources.filter((one) => one.symbol === id).map((one) => one.barMs));
+  const starts = manifest.assets.filter(({ id }) => collaterals.has(id)).map(({ id, from }) => from + lengths(id));
+  return Math.max(manifest.from, ...starts);
 }
 
 interface FundingDue {

@@ -17,9 +17,9 @@ export class SimulatedExchange {
   /** UTC ms of the last entry. */
   #t = 0;
 
-  constructor(engine: Engine, options: { readonly liquidity: Liquidity }) {
+  constructor(engine: Engine, options: { readonly liquidity?: Liquidity } = {}) {
     this.engine = engine;
-    this.#venue = new SimulatedVenue(engine, options.liquidity);
+    this.#venue = new SimulatedVenue(engine, options.liquidity ?? null);
   }
 
   /** Applies one entry and whatever follows from it; returns all facts in order. */
@@ -33,7 +33,9 @@ export class SimulatedExchange {
       const effect = open.pop();
       if (effect === undefined) return facts;
       if (answers === answersMax) throw new Error(`more than ${answersMax} effects follow from one entry`);
-      const after = this.engine.apply({ ...this.#venue.answer(effect), t: this.#t });
+      const outcome = this.#venue.answer(effect);
+      if (outcome === null) continue;
+      const after = this.engine.apply({ ...outcome, t: this.#t });
       facts.push(...after.facts);
       for (const one of [...after.effects].reverse()) open.push(one);
     }

@@ -49,7 +49,7 @@ class ScenarioRun {
 
   constructor(engine: Engine) {
     this.#engine = engine;
-    this.#exchange = new SimulatedExchange(engine, { liquidity: engine.machine.rules.liquidity });
+    this.#exchange = new SimulatedExchange(engine);
   }
 
   take(entry: ScenarioEntry): void {

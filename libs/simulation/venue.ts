@@ -37,10 +37,11 @@ interface Request {
  */
 export class SimulatedVenue {
   readonly #engine: Engine;
-  readonly #liquidity: Liquidity;
+  readonly #liquidity: Liquidity | null;
   readonly #books = new Map<string, SimulatedBook>();
 
-  constructor(engine: Engine, liquidity: Liquidity) {
+  /** `liquidity` null: as the rules in force say. */
+  constructor(engine: Engine, liquidity: Liquidity | null) {
     this.#engine = engine;
     this.#liquidity = liquidity;
   }
@@ -56,7 +57,9 @@ export class SimulatedVenue {
     this.#books.set(instrument, { bids: levels(bids), asks: levels(asks) });
   }
 
-  answer(effect: Effect): OutcomeEntry {
+  /** What becomes of an effect; null: it asks for nothing (its order has filled or gone already). */
+  answer(effect: Effect): OutcomeEntry | null {
+    if (effect.effect === "cancel") return null;
     if (effect.effect === "block") return { k: "blocked", effect: effect.id };
     if (effect.effect === "resume") return { k: "resumed", effect: effect.id };
     const { fills, exhausted } = this.#close(effect);
@@ -64,7 +67,8 @@ export class SimulatedVenue {
   }
 
   #close(effect: CloseEffect): { readonly fills: readonly Fill[]; readonly exhausted: boolean } {
-    if (this.#liquidity === "none") return { fills: [], exhausted: true };
+    const liquidity = this.#liquidity ?? this.#engine.machine.rules.liquidity;
+    if (liquidity === "none") return { fills: [], exhausted: true };
     const { market } = this.#engine.machine;
     const instrument = this.#engine.machine.rules.instruments.get(effect.instrument);
     if (instrument === undefined) return { fills: [], exhausted: true };
@@ -80,7 +84,7 @@ export class SimulatedVenue {
           : { reference: parsed(effect.backing.reference), budget: parsed(effect.backing.budget) },
       quantum: market.asset(instrument.settle).quantum,
     };
-    if (this.#liquidity === "mark") {
+    if (liquidity === "mark") {
       const level = { price: market.mark(instrument.id), qty: request.qty };
       return { fills: walk({ ...request, share: null }, [level]), exhausted: false };
     }

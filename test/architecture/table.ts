@@ -74,7 +74,7 @@ export const layers: readonly Layer[] = [
   { zone: "libs/process", values: ["node:*", "pino", "prom-client"] },
   { zone: "libs/telemetry", values: ["node:*", "pino", "prom-client"] },
   { zone: "libs/client", values: ["libs/contracts"] },
-  { zone: "libs/simulation", values: ["libs/decimal", "libs/domain/*", "libs/engine"] },
+  { zone: "libs/simulation", values: ["libs/decimal", "libs/domain/*", "libs/engine"], types: ["libs/contracts"] },
   ...adapters,
   ...apps,
 ];

@@ -67,6 +67,14 @@ describe("text", () => {
     expect(problemsIn(nested(200_000))[0]?.[1]).toBe("too_deep");
   });
 
+  test("a text that would fill the memory is refused where it passes a limit", () => {
+    const keys = Array.from({ length: 100_001 }, (_, at) => `"k${at}":0`).join(",");
+    expect(problemsIn(`{"rules":{${keys}},"entries":[]}`)).toEqual([["$.rules", "too_many"]]);
+    expect(problemsIn(`{"rules":{},"entries":[${"0,".repeat(5_000_000)}0]}`)).toEqual([["$.entries", "too_many"]]);
+    const half = `[${"[],".repeat(3_000_000)}[]]`;
+    expect(problemsIn(`[${half},${half}]`)[0]?.[1]).toBe("too_many");
+  });
+
   test("more than 64 MiB are refused unread", () => {
     expect(problemsIn(new Uint8Array(64 * 1024 * 1024 + 1))).toEqual([["$", "too_large"]]);
   });
@@ -77,7 +85,10 @@ describe("text", () => {
     const reading = readScenario(`{"${long}":[${many}],"rules":"${long}","entries":[{"t":0,"k":"${long}"}]}`);
     expect(JSON.stringify(reading).length).toBeLessThan(1_000_000);
     const frame = `{"t":0,"k":"frame","index":"${long}","mark":["${long}"]}`;
-    expect(problemsIn(`{"rules":{},"entries":[${frame}]}`).map(([, code]) => code)).toEqual(["wrong_type", "wrong_type"]);
+    expect(problemsIn(`{"rules":{},"entries":[${frame}]}`).map(([, code]) => code)).toEqual([
+      "wrong_type",
+      "wrong_type",
+    ]);
   });
 
   test("the place of a syntax error is named by line and column", () => {

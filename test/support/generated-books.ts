@@ -233,3 +233,31 @@ export function settleNear(book: Book, pool: number, target: number): boolean {
   }
   return false;
 }
+
+/** One frame: some marks, indices, haircuts and funding move, by little or by much; returns the factors that did. */
+export function movePrices(chance: Chance, book: Book, share = 0.5): number[] {
+  const { market, rules } = book;
+  const moved: number[] = [];
+  const size = chance.scale(1e-6, 0.3);
+  const step = (): number => 1 + size * chance.between(-1, 1);
+  const next = (price: Rational): Rational => decimal(Math.max(price.toNumber() * step(), 1e-6), 12);
+  for (const one of rules.assets.values()) {
+    const asset = book.assetIndex(one.id);
+    if (chance.is(share)) {
+      market.setIndexPrice(asset, next(market.indexPrice(asset) as Rational));
+      moved.push(market.indexFactor(asset));
+    }
+    if (one.haircut !== null && chance.is(share / 2)) {
+      const haircut = market.haircutMaintenance(asset).toNumber() + size * chance.between(-0.2, 0.2);
+      market.setHaircuts(asset, one.haircut.base, decimal(Math.min(1, Math.max(0, haircut)), 6));
+      moved.push(market.haircutFactor(asset));
+    }
+  }
+  for (const one of rules.instruments.values()) {
+    if (!chance.is(share)) continue;
+    const instrument = book.instrumentIndex(one.id);
+    market.setMarkPrice(instrument, next(market.markPrice(instrument) as Rational));
+    moved.push(market.markFactor(instrument));
+  }
+  return chance.is(0.2) ? [...moved, ...payFunding(chance, book)] : moved;
+}

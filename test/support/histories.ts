@@ -29,7 +29,7 @@ const assets = ["USDT", "USDC", "BTC", "ETH"] as const;
 
 /** How often each kind comes up; a property may ask for others. */
 export const usualKinds = {
-  trade: 10, crash: 5, tick: 4, deposit: 2, withdraw: 2, transfer: 1, order: 3, cancel: 1, mode: 2, margin: 2, funding: 3,
+  trade: 10, crash: 4, tick: 8, deposit: 2, withdraw: 2, transfer: 1, order: 3, cancel: 1, mode: 2, margin: 2, funding: 3,
   settle: 1, convert: 1, rules: 1, halt: 1, quality: 1, time: 2, expire: 1, fund: 1, house: 1, depth: 3, haircut: 1,
 };
 export type Kind = keyof typeof usualKinds;

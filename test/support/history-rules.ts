@@ -94,6 +94,8 @@ const linear = { kind: "linear" as const, lots: ["0.001", "1", "0.00000000000000
 /** Rules of a small exchange: four assets, two linear perpetuals, an inverse one and a dated future, each feature there or not. */
 export function ruleDocuments(choice: RuleChoice = {}): fc.Arbitrary<RuleDocument> {
   const fees = fc.constantFrom("0", "0.1");
+  // A wide band between the thresholds lets a move of some percent end in it: stage 2 comes up more often.
+  const wide = fc.boolean();
   return fc
     .record({
       assets: fc.tuple(stable("USDT"), stable("USDC"), volatile("BTC", choice), volatile("ETH", choice)),
@@ -104,9 +106,9 @@ export function ruleDocuments(choice: RuleChoice = {}): fc.Arbitrary<RuleDocumen
         instrument({ id: "BTC-0326", base: "BTC", quote: "USDT", settle: "USDT", unit: 50_000, ...linear }, choice),
       ),
       liquidation: fc
-        .record({ maxSlippage: when(fc.constantFrom("0.001", "0")), depthShare: when(fc.constantFrom("0.25", "1")) })
-        .map((one) => without<NonNullable<RuleDocument["liquidation"]>>(one)),
-      warnings: when(fc.constant([])),
+        .record({ wide, maxSlippage: when(fc.constantFrom("0.001", "0")), depthShare: when(fc.constantFrom("0.25", "1")) })
+        .map(({ wide: band, ...one }) => without<NonNullable<RuleDocument["liquidation"]>>({ ...one, ...(band ? { partialAt: "1.6", target: "1.7" } : {}) })),
+      warnings: fc.constantFrom([], ["2", "1.8"]),
       profitWeight: choice.curves === false ? fc.constant(undefined) : when(fc.constant({ weight: "0.9", k: "0.0001" })),
       convertAt: when(fc.constant("0.5")),
       fund: fc

@@ -2,7 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { evaluateCross } from "#libs/domain/health/evaluate.ts";
 import { withdrawable } from "#libs/domain/margin/withdrawal.ts";
-import { amountOf, contractsOf } from "../amounts.ts";
+import { contractsOf } from "../amounts.ts";
 import { gateOf, pricesGood } from "../gates.ts";
 import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
 import { markOf, type Machine } from "../machine.ts";
@@ -56,16 +56,12 @@ function leverageCovered(machine: Machine, account: number, row: number, leverag
     );
   book.setLeverage(row, leverage);
   const after = evaluateCross(book.crossView(account), market, rules);
-  const rises = book.isIsolated(row)
-    ? isolatedIm(leverage).above(isolatedIm(previous)) || after.im.above(before.im)
-    : after.im.above(before.im);
   book.setLeverage(row, previous);
-  if (!rises) return true;
-  if (!book.isIsolated(row)) return after.im.atMost(after.initialEquity);
-  // A higher requirement of an isolated position must be met by the margin it has; its owner adds margin first.
-  const settle = book.settleIndex(instrument);
-  const margin = amountOf(book.assetRules(settle), book.margin(row));
-  return margin.atLeast(isolatedIm(leverage)) && after.im.atMost(after.initialEquity);
+  // What the isolated position itself needs more counts against free as well.
+  const settleUsd = market.index(machine.instrument(instrument).settle);
+  const rise = book.isIsolated(row) ? isolatedIm(leverage).minus(isolatedIm(previous)).times(settleUsd) : Rational.zero;
+  const needed = after.im.plus(Rational.max(rise, Rational.zero));
+  return needed.atMost(before.im) || needed.atMost(after.initialEquity);
 }
 
 /** POS-15: adding margin to an isolated pool takes it from cross cash, removing returns it; both by the withdrawal rule of the pool that gives. */

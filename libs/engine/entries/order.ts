@@ -75,6 +75,7 @@ function checkForm(machine: Machine, wanted: Wanted, refusal: Refusal): void {
   if (machine.closedInstruments.has(instrument)) refusal.add("instrument_closed");
   if (order.price !== null && rules.tick !== null && !order.price.isMultipleOf(rules.tick))
     refusal.add("tick_size", order.price.toStringDown(), rules.tick.toStringDown());
+  if (!order.qty.isMultipleOf(rules.lot)) refusal.add("lot_size", order.qty.toStringDown(), rules.lot.toStringDown());
   const { maxOrderQty } = rules.limits;
   if (maxOrderQty !== null && order.qty.above(maxOrderQty))
     refusal.add("order_size", order.qty.toStringDown(), maxOrderQty.toStringDown());

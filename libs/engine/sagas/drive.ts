@@ -1,6 +1,5 @@
-import { Rational } from "#libs/decimal/index.ts";
 import type { OutcomeEntry } from "#libs/contracts/log.ts";
-import { advance, type SagaEvent } from "#libs/domain/liquidation/saga.ts";
+import { advance, type SagaEvent, type SagaState } from "#libs/domain/liquidation/saga.ts";
 import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
 import { cancelOrders } from "../resting-orders.ts";
 import { liquidationReceipt } from "../receipts.ts";
@@ -50,31 +49,44 @@ export function startSaga(machine: Machine, pool: number): void {
   });
 }
 
-/** The saga that waits for an effect; an outcome of one that nobody waits for any more changes nothing. */
-function sagaOf(machine: Machine, effect: string): Saga | null {
-  if (!machine.openEffects.delete(effect)) return null;
-  for (const saga of machine.sagas.values()) if (saga.effect === effect) return saga;
-  return null;
-}
+/** What kind of outcome answers an effect. */
+const outcomeOf = { block: "blocked", close: "closed", resume: "resumed", cancel: "none" } as const;
 
-/** What became of an effect returns as an entry and moves its saga on. */
+/** What became of an effect returns as an entry and moves its saga on; one that nobody waits for changes nothing and is reported. */
 export function applyOutcome(machine: Machine, entry: OutcomeEntry): void {
   const open = machine.openEffects.get(entry.effect);
-  const saga = sagaOf(machine, entry.effect);
-  if (saga === null || open === undefined) {
-    machine.fact("outcome.ignored", { effect: entry.effect });
+  const saga = open === undefined ? undefined : [...machine.sagas.values()].find((one) => one.effect === entry.effect);
+  if (open === undefined || saga === undefined || outcomeOf[open.effect] !== entry.k) {
+    const fills = entry.k === "closed" && entry.fills.length > 0 ? { fills: entry.fills } : {};
+    machine.fact("outcome.ignored", { effect: entry.effect, kind: entry.k, ...fills });
     return;
   }
+  machine.openEffects.delete(entry.effect);
+  machine.openEffects.delete(cancelId(entry.effect));
   saga.effect = null;
+  saga.cancelling = false;
   if (entry.k === "blocked") {
     const row = machine.book.poolRow(saga.pool);
     cancelOrders(machine, saga.account, row < 0 ? null : machine.book.rowInstrument(row), "liquidation");
     machine.fact("account.blocked", { account: machine.accountName(saga.account), instrument: machine.poolInstrument(saga.pool) });
     judgeSaga(machine, saga);
   } else if (entry.k === "closed") {
-    if (open.effect !== "close") return;
-    afterClose(machine, saga, machine.book.instrumentIndex(open.instrument), entry);
+    if (open.effect === "close") afterClose(machine, saga, machine.book.instrumentIndex(open.instrument), entry);
   } else drive(machine, saga);
+}
+
+const cancelId = (effect: string): string => `${effect}-cancel`;
+
+/** What a verdict asks for, where an order of stage 2 or 3 is working. */
+const stateOfVerdict: Partial<Record<SagaEvent, SagaState>> = { thin: "partial", critical: "full" };
+
+/** LIQ-27: an order that works while a new frame asks for another stage, or for none, is taken back; what had filled is booked. */
+function askBack(machine: Machine, saga: Saga): void {
+  const open = saga.effect === null ? undefined : machine.openEffects.get(saga.effect);
+  if (open?.effect !== "close" || saga.cancelling || saga.frame === machine.frame) return;
+  if (stateOfVerdict[verdict(machine, saga)] === saga.state) return;
+  saga.cancelling = true;
+  machine.effect({ id: cancelId(open.id), effect: "cancel", saga: saga.id, of: open.id });
 }
 
 function afterClose(machine: Machine, saga: Saga, instrument: number, entry: Extract<OutcomeEntry, { k: "closed" }>): void {
@@ -174,6 +186,7 @@ function closeDown(machine: Machine, saga: Saga): void {
 
 /** Sagas that wait for a look at health, worst pool first: each is judged again when there is a new frame or a new book. */
 export function reviveSagas(machine: Machine): void {
+  for (const saga of machine.sagas.values()) askBack(machine, saga);
   const waiting = [...machine.sagas.values()].filter((saga) => saga.effect === null);
   if (waiting.length === 0) return;
   waiting.sort((left, right) => machine.judge.compareRatios(left.pool, right.pool));
@@ -183,9 +196,4 @@ export function reviveSagas(machine: Machine): void {
     else if (saga.deleveraging !== null) drive(machine, saga);
     else judgeSaga(machine, saga);
   }
-}
-
-/** USD that the fund has paid for a saga so far; for answers. */
-export function fundUsd(saga: Saga): Rational {
-  return saga.spentUsd;
 }

@@ -33,7 +33,8 @@ export function verdict(machine: Machine, saga: Saga): SagaEvent {
 /** HEALTH-13: the bankruptcy prices of the pool at this frame: computed once a frame, then frozen. */
 export function freezeBankruptcyPrices(machine: Machine, saga: Saga): void {
   const pool = machine.book.poolView(saga.pool);
-  const prices = bankruptcyPrices(pool, machine.market, machine.rules);
+  const flat = positionsOf(pool).length === 0;
+  const prices = flat ? new Map<string, null>() : bankruptcyPrices(pool, machine.market, machine.rules);
   saga.bankruptcy = new Map();
   for (const [id, price] of prices) saga.bankruptcy.set(machine.book.instrumentIndex(id), price);
   saga.frame = machine.frame;

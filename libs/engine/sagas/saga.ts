@@ -43,6 +43,8 @@ export interface Saga {
   closed: boolean;
   /** The open effect it waits for; null: it waits for the next look at health, or is being driven. */
   effect: string | null;
+  /** Whether the open closing order has been asked back. */
+  cancelling: boolean;
   /** What the limit of the open closing order was: null none. */
   limit: Rational | null;
   /** USD that the fund has paid for it. */
@@ -74,6 +76,7 @@ export function newSaga(slot: number, id: string, pool: number, account: number,
     progressed: false,
     closed: false,
     effect: null,
+    cancelling: false,
     limit: null,
     spentUsd: Rational.zero,
     bankruptcy: new Map(),

@@ -143,8 +143,11 @@ export function settleFills(machine: Machine, saga: Saga, instrument: number, fi
     const row = machine.book.findRow(saga.account, instrument);
     if (row < 0) break;
     const open = contractsOf(rules, machine.book.qty(row)).abs();
-    // The venue is the truth for fills, yet a liquidation never turns a position round: what is too much is refused by a fact.
-    const qty = Rational.min(Rational.parse(fill.qty), open);
+    const filled = Rational.parse(fill.qty);
+    const qty = Rational.min(filled, open);
+    // A liquidation never turns a position round: what is too much is not booked but reported, for the venue to correct.
+    if (filled.above(open))
+      machine.fact("liquidation.overfilled", { saga: saga.id, instrument: rules.id, qty: filled.minus(open).toStringDown(), price: fill.price });
     if (qty.isZero()) break;
     const price = Rational.parse(fill.price);
     settleClose(machine, saga, { instrument, qty, price, counterparty: marketAccount, ...terms });
