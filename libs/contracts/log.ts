@@ -111,6 +111,8 @@ export type Effect =
       readonly limit: Amount | null;
       /** At most this share of the depth the venue sees; null: all of it. */
       readonly depthShare: Amount | null;
+      /** Only if at least the slice stands there: a scope that has cancelled everything waits for depth. */
+      readonly whenDeep: boolean;
       /** Fills worse than `reference` may together lose at most `budget` (settle asset) against it; null: no such bound. */
       readonly backing: { readonly reference: Amount; readonly budget: Amount } | null;
     }

@@ -14,7 +14,7 @@ import { evaluateCross, evaluateIsolated } from "#libs/domain/health/evaluate.ts
 import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
 import { positionRequirement } from "#libs/domain/margin/requirement.ts";
 import { entryPrice, unrealisedProfit } from "#libs/domain/positions/value.ts";
-import type { OpenPosition, Pool } from "#libs/domain/positions/views.ts";
+import type { CrossPool, OpenPosition, Pool } from "#libs/domain/positions/views.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { accruedFunding } from "./funding.ts";
 import { amountOf, contractsOf, lotsOf } from "./amounts.ts";
@@ -26,6 +26,8 @@ import { instrumentsByRelief, poolAfterClose, poolHealth, positionsOf } from "./
 import { decideFor } from "./sagas/partial.ts";
 import { stageOfState } from "./sagas/saga.ts";
 
+const emptyPool: CrossPool = { kind: "cross", cash: [], positions: [], orders: [], isolated: [] };
+
 const down = (value: Rational | null): string | null => value?.toStringDown() ?? null;
 
 function ratioText(equity: Rational, mm: Rational): string | null {
@@ -35,8 +37,9 @@ function ratioText(equity: Rational, mm: Rational): string | null {
 /** Position figures are in the settle asset, account figures in USD; requirements are rounded up, all else down (NUM-06). */
 export function answerAccount(machine: Machine, id: string, alone: boolean): AccountAnswer {
   const { book, market, rules } = machine;
-  const account = book.internAccount(id);
-  const view = book.crossView(account);
+  // A question changes nothing: an account that no entry has named yet is answered as an empty one.
+  const account = book.findAccount(id);
+  const view = account < 0 ? emptyPool : book.crossView(account);
   const health = evaluateCross(view, market, rules);
   const cross = positionsOf(view).map((position) => answerPosition(machine, account, view, position, alone));
   const isolated = view.isolated.map((position) => {
@@ -45,7 +48,7 @@ export function answerAccount(machine: Machine, id: string, alone: boolean): Acc
   });
   return {
     account: id,
-    state: machine.liquidating(book.crossPool(account)) ? "liquidating" : "normal",
+    state: account >= 0 && machine.liquidating(book.crossPool(account)) ? "liquidating" : "normal",
     equity: health.maintenanceEquity.toStringDown(),
     initialEquity: health.initialEquity.toStringDown(),
     fullEquity: health.fullEquity.toStringDown(),
@@ -77,7 +80,10 @@ export function answerAccount(machine: Machine, id: string, alone: boolean): Acc
 /** Every listed asset, zero included: a balance that is gone is an answer too. */
 function cashOf(machine: Machine, account: number): Record<string, string> {
   return Object.fromEntries(
-    listedAssets(machine).map((asset) => [machine.book.assetRules(asset).id, machine.ledger.balance(account, asset).toStringDown()]),
+    listedAssets(machine).map((asset) => {
+      const balance = account < 0 ? Rational.zero : machine.ledger.balance(account, asset);
+      return [machine.book.assetRules(asset).id, balance.toStringDown()];
+    }),
   );
 }
 
@@ -217,8 +223,8 @@ export function answerAllocation(
 /** What one pass of stage 2 would do now, filled at mark with the taker fee, position by position. */
 export function answerReduce(machine: Machine, id: string): ReduceAnswer {
   const { book } = machine;
-  const account = book.internAccount(id);
-  const view = book.crossView(account);
+  const account = book.findAccount(id);
+  const view = account < 0 ? emptyPool : book.crossView(account);
   const pools: Pool[] = [view];
   for (const position of view.isolated)
     pools.push(book.isolatedView(book.findRow(account, book.instrumentIndex(position.instrument.id))));

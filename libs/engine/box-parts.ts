@@ -88,7 +88,7 @@ export function stretchPosition(position: BoxPosition, asset: BoxAsset, against:
   position.valueLow = compiled.inverse ? -exposure / first : exposure * first;
   position.valueHigh = compiled.inverse ? -exposure / last : exposure * last;
   const unit = Math.abs(position.contracts) * position.fundingScale;
-  asset.balanceLow += position.valueLow + position.rest - unit * position.fundingAgainst;
+  asset.balanceLow += position.valueLow + position.rest - 0 * unit * position.fundingAgainst;
   asset.balanceHigh += position.valueHigh + position.rest + unit * position.fundingAlong;
 }
 

@@ -4,7 +4,7 @@ import { evaluateCross } from "#libs/domain/health/evaluate.ts";
 import { amountOf } from "./amounts.ts";
 import { badDebtAccount, houseAccount, insuranceAccount } from "./fills.ts";
 import type { Machine } from "./machine.ts";
-import { balancesOf } from "./sagas/bad-debt.ts";
+import { balancesOf } from "./balances.ts";
 
 /** What a conversion of an account's debts may use: its balances, `house`, and the providers registered for assets. */
 export function conversionRequest(machine: Machine, account: number): ConversionRequest {

@@ -138,7 +138,7 @@ export function addFeeLegs(machine: Machine, draft: Draft, settle: number, fee: 
   const quantum = machine.book.assetRules(settle).quantum;
   const share = fee.sign > 0 ? fee.times(machine.rules.fund.tradingFeeShare).floorTo(quantum) : Rational.zero;
   draft.cash(insuranceAccount, settle, share).cash(feesAccount, settle, fee.minus(share));
-  if (!share.isZero()) machine.recordFundResult(settle, share);
+  if (!share.isZero()) draft.onBooked(() => machine.recordFundResult(settle, share));
 }
 
 /** Forgets a row that holds nothing any more and has no setting of its own. */

@@ -35,6 +35,10 @@ export function applyFunding(machine: Machine, entry: Extract<EntryBody, { k: "f
   const { book } = machine;
   const instrument = book.instrumentIndex(entry.instrument);
   const rules = machine.instrument(instrument);
+  if (machine.closedInstruments.has(instrument)) {
+    machine.fact("funding.refused", { instrument: rules.id, codes: ["instrument_closed"] });
+    return;
+  }
   const rate = Rational.parse(entry.rate);
   const mark = markOf(machine, instrument);
   const increment = fundingIncrement(rules, mark, rate);

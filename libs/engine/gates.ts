@@ -1,4 +1,4 @@
-import { effectiveState } from "#libs/domain/breakers/halts.ts";
+import { effectiveState, stateAt } from "#libs/domain/breakers/halts.ts";
 import { type HaltedAction, type HaltPermission, type HaltState, needsReduceOnlyMark, permits } from "#libs/domain/breakers/states.ts";
 import { permissionGiven, permittedByAll, type PriceQuality } from "#libs/domain/mark-price/quality.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
@@ -43,6 +43,16 @@ export function gateOf(machine: Machine, account: number | null, instrument: str
     permits: (action) => permission(action) === "yes" || permission(action) === "after_cancel",
     reduceOnlyMarkNeeded: needsReduceOnlyMark(state),
   };
+}
+
+/** Since when (UTC ms) everything of a scope that concerns an account and an instrument has been cancelled. */
+export function cancelAllSince(machine: Machine, account: number, instrument: string): number {
+  const name = machine.accountName(account);
+  const concern: Record<string, string> = { instrument, account: name, entity: entityOf(machine, name), global: "" };
+  const times = machine.halts
+    .filter((one) => concern[one.scope] === one.id && stateAt(one, machine.t, machine.rules.breakers) === "cancel_all")
+    .map((one) => one.since);
+  return Math.min(...times, machine.t);
 }
 
 function qualityOfAsset(machine: Machine, id: string): PriceQuality {

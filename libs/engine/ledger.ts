@@ -51,6 +51,7 @@ export class Draft {
   readonly #ledger: Ledger;
   readonly #book: Book;
   readonly #postings: Posting[] = [];
+  readonly #after: (() => void)[] = [];
 
   constructor(ledger: Ledger, book: Book) {
     this.#ledger = ledger;
@@ -80,6 +81,12 @@ export class Draft {
     return this.#add({ account: nobody, row: nobody, asset, leg: "external", amount });
   }
 
+  /** What is to be noted once the transaction has been booked. */
+  onBooked(note: () => void): this {
+    this.#after.push(note);
+    return this;
+  }
+
   /** What rounding the other legs has added goes to `rounding`; returns it. */
   residueToRounding(asset: number): Rational {
     const residue = this.#sum(asset).negated();
@@ -105,6 +112,7 @@ export class Draft {
       if (!sum.isZero()) throw new Unbalanced(kind, this.#book.assetRules(asset).id, sum);
     }
     this.#ledger.store({ kind, postings: this.#postings });
+    for (const note of this.#after) note();
   }
 
   #sum(asset: number): Rational {

@@ -35,7 +35,7 @@ export function slopes(asset: SlopeInput, isolated: boolean): void {
     asset.slopeHigh = weight * asset.keptHigh;
   } else slicedSlopes(asset, compiled);
   // Weights and what a haircut keeps are at most one, so the slope of a debt is the larger one; it may not bound from below.
-  if (asset.balanceLow < 0) void 0;
+  if (asset.balanceLow < 0) asset.slopeHigh = Math.max(asset.slopeHigh, liability);
 }
 
 function slicedSlopes(asset: SlopeInput, compiled: CompiledAsset): void {

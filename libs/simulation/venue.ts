@@ -29,6 +29,7 @@ interface Request {
   readonly share: Rational | null;
   readonly backing: { readonly reference: Rational; readonly budget: Rational } | null;
   readonly quantum: Rational;
+  readonly whenDeep: boolean;
 }
 
 /**
@@ -83,6 +84,7 @@ export class SimulatedVenue {
           ? null
           : { reference: parsed(effect.backing.reference), budget: parsed(effect.backing.budget) },
       quantum: market.asset(instrument.settle).quantum,
+      whenDeep: effect.whenDeep,
     };
     if (liquidity === "mark") {
       const level = { price: market.mark(instrument.id), qty: request.qty };
@@ -107,6 +109,7 @@ function walk(request: Request, levels: Level[]): Fill[] {
   const { instrument, side, backing, quantum } = request;
   const within = levels.filter((level) => noWorse(side, level.price, request.limit));
   const seen = Rational.sum(within.map((level) => level.qty));
+  if (request.whenDeep && seen.below(request.qty)) return [];
   let left = sliceQty(request.qty, seen, request.share, instrument.lot);
   let budget = backing?.budget ?? Rational.zero;
   const fills: Fill[] = [];

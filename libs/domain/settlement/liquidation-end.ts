@@ -44,7 +44,8 @@ function takeOver(
         from,
         to,
         counterparty,
-        discount: from.conversionFee,
+        // `bad_debt` charges nothing: what it keeps against a debt counts in full, or others would pay its fee.
+      discount: counterparty === "insurance" ? from.conversionFee : Rational.zero,
         fromUsd: market.index(id),
         toUsd: market.index(debt.asset),
         mostSold: own.of(id),

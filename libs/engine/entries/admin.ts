@@ -66,7 +66,7 @@ export function applyExpire(machine: Machine, entry: Extract<EntryBody, { k: "ex
 }
 
 /** EXP-03: the next chunk of positions is closed at the settlement price against `clearing`, whose own position ends flat with the last. */
-function settleExpired(machine: Machine, instrument: number): number {
+export function settleExpired(machine: Machine, instrument: number): number {
   const { book } = machine;
   const price = machine.closedInstruments.get(instrument);
   if (price === undefined) return 0;

@@ -8,7 +8,7 @@ import { notional } from "#libs/domain/positions/value.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import { contractsOf, lotsOf } from "../amounts.ts";
-import { gateOf } from "../gates.ts";
+import { gateOf, pricesGood } from "../gates.ts";
 import { markOf, type Machine } from "../machine.ts";
 import { cancelOrder } from "../resting-orders.ts";
 import { orderReceipt } from "../receipts.ts";
@@ -103,6 +103,8 @@ function checkForm(machine: Machine, wanted: Wanted, refusal: Refusal): void {
     refusal.add("pool_liquidating");
   const quality = machine.book.market.instrumentQuality(instrument);
   if (permitted(wanted.reduces ? "reduce_risk" : "open_risk", quality) !== "yes") refusal.add("price_quality", quality, "good");
+  // Opening risk leans on everything that equity is made of, not on this one mark alone.
+  if (!wanted.reduces && !pricesGood(machine, machine.book.crossView(account))) refusal.add("price_quality");
 }
 
 /** ORD-07 … ORD-10: leverage and initial margin; an order that does not raise the requirement passes if it cannot bankrupt. */

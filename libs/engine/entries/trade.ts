@@ -1,13 +1,14 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
-import { bookable, lotsOf, quantaOf } from "../amounts.ts";
+import { amountOf, bookable, lotsOf, quantaOf } from "../amounts.ts";
 import { addFeeLegs, badDebtAccount, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
+import { settleExpired } from "./admin.ts";
 
 type TradeEntry = Extract<EntryBody, { k: "trade" }>;
 
@@ -56,6 +57,8 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
     releaseIfFlat(machine, book.row(one.account, instrument));
   }
   for (const deficit of deficits) coverDeficit(machine, { asset: settle, amount: deficit.amount, instrument, saga: null });
+  // A late fill of an expired instrument is booked as it is, and what it opened settles at once.
+  if (machine.closedInstruments.has(instrument)) settleExpired(machine, instrument);
 }
 
 /** NUM-07: a fill whose lots or value could not be stored is refused whole, before anything is booked. */
@@ -105,6 +108,8 @@ export function applyPosition(machine: Machine, entry: Extract<EntryBody, { k: "
   if (!fits(machine, instrument, qty, price)) return refuseRange(machine, entry);
   machine.positionsSetUp = true;
   if (book.isIsolated(row)) {
+    const held = amountOf(asset, book.margin(row));
+    machine.ledger.begin().margin(row, settle, held.negated()).cash(account, settle, held).book("margin");
     const flat = { account, instrument, qty, price, liquidation: false };
     book.setHolding(row, 0n, 0n);
     const draft = machine.ledger.begin();

@@ -7,7 +7,8 @@ import { amountOf, contractsOf } from "../amounts.ts";
 import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "../fills.ts";
 import { sharingReceipt } from "../receipts.ts";
 import { markOf, type Machine } from "../machine.ts";
-import { fundAllowance } from "./fund.ts";
+import { balancesOf } from "../balances.ts";
+import { capLeft, payableBalances } from "./fund.ts";
 import type { Saga } from "./saga.ts";
 import { payFromFund } from "./settlement.ts";
 
@@ -18,18 +19,6 @@ export interface Deficit {
   /** Where it comes from; null: no instrument. */
   readonly instrument: number | null;
   readonly saga: Saga | null;
-}
-
-/** Every balance of a system account, in order of asset id. */
-export function balancesOf(machine: Machine, account: number): { asset: string; amount: Rational }[] {
-  const { book } = machine;
-  const balances: { asset: string; amount: Rational }[] = [];
-  for (let asset = 0; asset < book.assetCount; asset += 1) {
-    if (!book.isAssetListed(asset)) continue;
-    const amount = amountOf(book.assetRules(asset), book.cash(account, asset));
-    if (!amount.isZero()) balances.push({ asset: book.assetRules(asset).id, amount });
-  }
-  return balances.sort((left, right) => (left.asset < right.asset ? -1 : 1));
 }
 
 /** Positions in profit on an instrument, with what each can pay: they bear a debt that no fund covers (LIQ-19). */
@@ -78,8 +67,8 @@ export function coverDeficit(machine: Machine, deficit: Deficit): void {
     {
       asset: asset.id,
       amount,
-      insurance: balancesOf(machine, insuranceAccount),
-      spendableUsd: fundAllowance(machine, deficit.saga, deficit.asset),
+      insurance: payableBalances(machine),
+      spendableUsd: capLeft(machine, deficit.saga),
       house: balancesOf(machine, houseAccount),
       winners,
     },

@@ -1,4 +1,4 @@
-import type { OutcomeEntry } from "#libs/contracts/log.ts";
+import type { Effect, OutcomeEntry } from "#libs/contracts/log.ts";
 import { advance, type SagaEvent, type SagaState } from "#libs/domain/liquidation/saga.ts";
 import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
 import { cancelOrders } from "../resting-orders.ts";
@@ -71,7 +71,7 @@ export function applyOutcome(machine: Machine, entry: OutcomeEntry): void {
     machine.fact("account.blocked", { account: machine.accountName(saga.account), instrument: machine.poolInstrument(saga.pool) });
     judgeSaga(machine, saga);
   } else if (entry.k === "closed") {
-    if (open.effect === "close") afterClose(machine, saga, machine.book.instrumentIndex(open.instrument), entry);
+    if (open.effect === "close") afterClose(machine, saga, open, entry);
   } else drive(machine, saga);
 }
 
@@ -89,10 +89,18 @@ function askBack(machine: Machine, saga: Saga): void {
   machine.effect({ id: cancelId(open.id), effect: "cancel", saga: saga.id, of: open.id });
 }
 
-function afterClose(machine: Machine, saga: Saga, instrument: number, entry: Extract<OutcomeEntry, { k: "closed" }>): void {
+function afterClose(
+  machine: Machine,
+  saga: Saga,
+  order: Extract<Effect, { effect: "close" }>,
+  entry: Extract<OutcomeEntry, { k: "closed" }>,
+): void {
+  const instrument = machine.book.instrumentIndex(order.instrument);
   const backed = saga.state === "fund-backed";
   const closed = settleFills(machine, saga, instrument, entry.fills, { takerFee: saga.state === "partial", backed });
   if (saga.frame !== machine.frame) return judgeSaga(machine, saga);
+  // Nothing deep enough stood there: the saga waits for the next look at health, as the scope's state says.
+  if (order.whenDeep && closed.isZero()) return;
   if (saga.state !== "partial") {
     afterSlice(machine, saga, instrument, closed, entry.exhausted);
     return drive(machine, saga);

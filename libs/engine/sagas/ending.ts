@@ -5,7 +5,8 @@ import { amountOf } from "../amounts.ts";
 import { bookConversions, conversionRequest } from "../conversions.ts";
 import { addFeeLegs, badDebtAccount, insuranceAccount, releaseIfFlat } from "../fills.ts";
 import type { Machine } from "../machine.ts";
-import { balancesOf, coverDeficit } from "./bad-debt.ts";
+import { balancesOf } from "../balances.ts";
+import { coverDeficit } from "./bad-debt.ts";
 import { poolHealth, positionsOf } from "./judgement.ts";
 import type { Saga } from "./saga.ts";
 

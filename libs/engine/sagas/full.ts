@@ -3,7 +3,7 @@ import { closingLimit } from "#libs/domain/liquidation/limits.ts";
 import { markOf, type Machine } from "../machine.ts";
 import { instrumentsByRelief, limitingPrice, referencePrice } from "./judgement.ts";
 import { spendable } from "./fund.ts";
-import { emitClose, heldBy, mayCloseOnBook, type StageResult } from "./orders.ts";
+import { bookAccess, type ClosingOrder, emitClose, heldBy, type StageResult } from "./orders.ts";
 import type { Saga } from "./saga.ts";
 
 /** Slices of one position in one stage; beyond it the stage counts as exhausted. */
@@ -51,7 +51,7 @@ const positive = (limit: Rational | null): Rational | null => (limit !== null &&
 function continueOnBook(
   machine: Machine,
   saga: Saga,
-  order: (instrument: number, held: Rational) => Parameters<typeof emitClose>[2],
+  order: (instrument: number, held: Rational) => Omit<ClosingOrder, "whenDeep">,
 ): StageResult {
   for (;;) {
     const instrument = saga.queue[0];
@@ -62,8 +62,9 @@ function continueOnBook(
       saga.slice = 1;
       continue;
     }
-    if (!mayCloseOnBook(machine, saga, instrument)) return "waiting";
-    return emitClose(machine, saga, order(instrument, held));
+    const access = bookAccess(machine, saga, instrument);
+    if (access === "closed") return "waiting";
+    return emitClose(machine, saga, { ...order(instrument, held), whenDeep: access === "when_deep" });
   }
 }
 

@@ -2,6 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import { brakeRoom, newFundState, spendableUsd } from "#libs/domain/settlement/fund.ts";
 import { insuranceAccount } from "../fills.ts";
 import type { Machine } from "../machine.ts";
+import { balancesOf } from "../balances.ts";
 import type { Saga } from "./saga.ts";
 
 /** LIQ-15: what the fund of an asset may spend on a saga now, in that asset; for no saga there is no per-saga cap. */
@@ -21,13 +22,18 @@ export function spendable(machine: Machine, saga: Saga | null, settle: number): 
   return Rational.min(usd.dividedBy(indexUsd), balance);
 }
 
-/** LIQ-15: what cap and brake allow funds to pay for a saga, USD, whatever they hold; null: neither limits. */
-export function fundAllowance(machine: Machine, saga: Saga | null, settle: number): Rational | null {
-  const { brake, eventCap } = machine.rules.fund;
-  const indexUsd = machine.market.index(machine.book.assetRules(settle).id);
-  const balance = Rational.max(machine.ledger.balance(insuranceAccount, settle), Rational.zero);
-  const room = brakeRoom(machine.fundStates.get(settle) ?? newFundState, balance, brake, machine.t)?.times(indexUsd) ?? null;
-  const left = saga === null || eventCap === null ? null : eventCap.minus(saga.spentUsd);
-  if (room === null || left === null) return room ?? left;
-  return Rational.min(room, left);
+/** LIQ-15: what the per-saga cap leaves of what funds may pay for a saga, USD; null: no cap. */
+export function capLeft(machine: Machine, saga: Saga | null): Rational | null {
+  const { eventCap } = machine.rules.fund;
+  return saga === null || eventCap === null ? null : eventCap.minus(saga.spentUsd);
+}
+
+/** LIQ-16: what each fund holds, as far as its own brake lets it be paid out, in order of asset id. */
+export function payableBalances(machine: Machine): { asset: string; amount: Rational }[] {
+  const { brake } = machine.rules.fund;
+  return balancesOf(machine, insuranceAccount).map(({ asset, amount }) => {
+    const state = machine.fundStates.get(machine.book.assetIndex(asset)) ?? newFundState;
+    const room = brakeRoom(state, amount, brake, machine.t);
+    return { asset, amount: room === null ? amount : Rational.min(amount, room).floorTo(machine.market.asset(asset).quantum) };
+  });
 }

@@ -1,6 +1,6 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { contractsOf } from "../amounts.ts";
-import { gateOf } from "../gates.ts";
+import { cancelAllSince, gateOf } from "../gates.ts";
 import type { Machine } from "../machine.ts";
 import type { Saga } from "./saga.ts";
 
@@ -13,6 +13,7 @@ export interface ClosingOrder {
   /** null: any price. */
   readonly limit: Rational | null;
   readonly depthShare: Rational | null;
+  readonly whenDeep: boolean;
   readonly backing: { readonly reference: Rational; readonly budget: Rational } | null;
 }
 
@@ -40,6 +41,7 @@ export function emitClose(machine: Machine, saga: Saga, order: ClosingOrder): "w
     // As text a limit has 18 decimals: rounded in the pool's favour, a sale up, a purchase down.
     limit: order.limit === null ? null : sell ? order.limit.toStringUp() : order.limit.toStringDown(),
     depthShare: order.depthShare?.toStringDown() ?? null,
+    whenDeep: order.whenDeep,
     backing:
       order.backing === null
         ? null
@@ -56,12 +58,15 @@ export function emitResume(machine: Machine, saga: Saga): "waiting" {
   return "waiting";
 }
 
-/** BRK-03, BRK-04: whether closing orders of an instrument may go to the book now; else the saga looks again at the next frame. */
-export function mayCloseOnBook(machine: Machine, saga: Saga, instrument: number): boolean {
-  const gate = gateOf(machine, saga.account, machine.instrument(instrument).id);
-  const permission = gate.permission("liquidate_on_book");
-  if (permission === "yes") return true;
-  if (permission !== "waits_for_depth") return false;
-  const since = Math.max(...machine.halts.filter((one) => one.state === "cancel_all").map((one) => one.since), 0);
-  return machine.t - since >= machine.rules.liquidation.cancelAllWaitMs;
+/**
+ * BRK-03, BRK-04: how closing orders of an instrument may go to the book now: as they are; only into depth for a whole slice, until the
+ * configured time has passed; or not at all, and the saga looks again at the next frame.
+ */
+export function bookAccess(machine: Machine, saga: Saga, instrument: number): "open" | "when_deep" | "closed" {
+  const { id } = machine.instrument(instrument);
+  const permission = gateOf(machine, saga.account, id).permission("liquidate_on_book");
+  if (permission === "yes") return "open";
+  if (permission !== "waits_for_depth") return "closed";
+  const since = cancelAllSince(machine, saga.account, id);
+  return machine.t - since >= machine.rules.liquidation.cancelAllWaitMs ? "open" : "when_deep";
 }

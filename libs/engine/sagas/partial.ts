@@ -7,7 +7,7 @@ import type { OpenPosition, Pool } from "#libs/domain/positions/views.ts";
 import { contractsOf, lotsOf } from "../amounts.ts";
 import { markOf, type Machine } from "../machine.ts";
 import { instrumentsByRelief, limitingPrice, poolAfterClose, poolHealth, positionsOf } from "./judgement.ts";
-import { emitClose, mayCloseOnBook, type StageResult } from "./orders.ts";
+import { emitClose, bookAccess, type StageResult } from "./orders.ts";
 import type { Saga } from "./saga.ts";
 
 /** LIQ-06: how much of one position stage 2 would close now, judged at mark ± expected slippage with the taker fee. */
@@ -80,7 +80,8 @@ export function continuePartial(machine: Machine, saga: Saga): StageResult {
     const pool = machine.book.poolView(saga.pool);
     const rules = machine.instrument(instrument);
     const position = positionsOf(pool).find((one) => one.instrument.id === rules.id);
-    if (position === undefined || !mayCloseOnBook(machine, saga, instrument)) continue;
+    const access = bookAccess(machine, saga, instrument);
+    if (position === undefined || access === "closed") continue;
     const decision = decideFor(machine, pool, position);
     if (decision === null) continue;
     const limit = partialLimit(machine, saga, pool, position, decision.lots);
@@ -90,6 +91,7 @@ export function continuePartial(machine: Machine, saga: Saga): StageResult {
       qty: contractsOf(rules, decision.lots),
       limit,
       depthShare: machine.rules.liquidation.depthShare,
+      whenDeep: access === "when_deep",
       backing: null,
     });
   }
