@@ -36,7 +36,12 @@ export interface PositionAnswer {
   readonly bankruptcyPrice: Amount | null;
   readonly ratio: Amount | null;
   readonly margin: Amount | null;
-  readonly adl: { readonly score: Amount | null; readonly rank: number; readonly bucket: number; readonly ahead: Amount } | null;
+  readonly adl: {
+    readonly score: Amount | null;
+    readonly rank: number;
+    readonly bucket: number;
+    readonly ahead: Amount;
+  } | null;
 }
 
 export interface OrderAnswer {
@@ -54,7 +59,14 @@ export interface ExchangeAnswer {
   readonly badDebt: Readonly<Record<string, Amount>>;
   readonly rounding: Readonly<Record<string, Amount>>;
   readonly openInterest: Readonly<Record<string, Amount>>;
-  readonly halts: readonly { scope: Scope; id: string | null; state: string; reason: string; since: number; until: number | null }[];
+  readonly halts: readonly {
+    scope: Scope;
+    id: string | null;
+    state: string;
+    reason: string;
+    since: number;
+    until: number | null;
+  }[];
   readonly adlQueues: Readonly<Record<string, { readonly long: readonly string[]; readonly short: readonly string[] }>>;
   readonly liquidations: readonly { account: string; instrument: string | null; t: number; stage: number }[];
 }

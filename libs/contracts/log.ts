@@ -10,7 +10,12 @@ export type Side = "buy" | "sell";
 /** What one index or mark was made of; kept so that a receipt can name its sources and their ages. */
 export interface PriceInput {
   readonly price: Amount | null;
-  readonly used: readonly { readonly source: string; readonly price: Amount; readonly ageMs: number; readonly weight: Amount }[];
+  readonly used: readonly {
+    readonly source: string;
+    readonly price: Amount;
+    readonly ageMs: number;
+    readonly weight: Amount;
+  }[];
   readonly dropped: readonly { readonly source: string; readonly reason: string }[];
 }
 
@@ -34,7 +39,13 @@ export type EntryBody =
   | FrameEntry
   | { readonly k: "cash"; readonly account: string; readonly asset: string; readonly amount: Amount }
   | { readonly k: "fund" | "house"; readonly asset: string; readonly amount: Amount }
-  | { readonly k: "transfer"; readonly from: string; readonly to: string; readonly asset: string; readonly amount: Amount }
+  | {
+      readonly k: "transfer";
+      readonly from: string;
+      readonly to: string;
+      readonly asset: string;
+      readonly amount: Amount;
+    }
   | {
       readonly k: "mode";
       readonly account: string;
@@ -66,7 +77,13 @@ export type EntryBody =
       readonly buyOrder?: string;
       readonly sellOrder?: string;
     }
-  | { readonly k: "position"; readonly account: string; readonly instrument: string; readonly qty: Amount; readonly entry: Amount }
+  | {
+      readonly k: "position";
+      readonly account: string;
+      readonly instrument: string;
+      readonly qty: Amount;
+      readonly entry: Amount;
+    }
   | { readonly k: "margin"; readonly account: string; readonly instrument: string; readonly amount: Amount }
   | { readonly k: "funding"; readonly instrument: string; readonly rate: Amount }
   /** Books accrued funding (or an expired position) of the next accounts of an instrument, in chunks. */
@@ -90,14 +107,25 @@ export type OutcomeEntry =
   | { readonly k: "blocked"; readonly effect: string }
   /** The engine asked to be called again: a settlement larger than one entry may write goes on in the next. */
   | { readonly k: "resumed"; readonly effect: string }
-  | { readonly k: "closed"; readonly effect: string; readonly fills: readonly Fill[]; /** Nothing more stands on that side. */ readonly exhausted: boolean };
+  | {
+      readonly k: "closed";
+      readonly effect: string;
+      readonly fills: readonly Fill[];
+      /** Nothing more stands on that side. */ readonly exhausted: boolean;
+    };
 
 /** A log entry: `t` UTC ms, never falling for the engine; `source`/`sourceSeq` number each producer's entries without gaps. */
 export type Entry = EntryBody & { readonly t: number; readonly source?: string; readonly sourceSeq?: number };
 
 /** What the outside should do. Ids derive from the log position, so handing one out again changes nothing. */
 export type Effect =
-  | { readonly id: string; readonly effect: "block"; readonly saga: string; readonly account: string; /** null: the cross pool. */ readonly instrument: string | null }
+  | {
+      readonly id: string;
+      readonly effect: "block";
+      readonly saga: string;
+      readonly account: string;
+      /** null: the cross pool. */ readonly instrument: string | null;
+    }
   | {
       readonly id: string;
       readonly effect: "close";

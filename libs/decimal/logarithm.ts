@@ -1,11 +1,17 @@
 import { Decimal as Base } from "decimal.js";
-import { Rational } from "./rational.ts";
+import type { Rational } from "./rational.ts";
 
 /**
  * The one configured clone of decimal.js. It serves only the natural logarithm: 40 significant digits leave at least
  * 20 digits of room below the 1e-15 that is kept, because |ln x| < 100 for every quotient of two permitted amounts.
  */
-const Decimal = Base.clone({ defaults: true, precision: 60, rounding: Base.ROUND_HALF_EVEN, toExpNeg: -100, toExpPos: 100 });
+const Decimal = Base.clone({
+  defaults: true,
+  precision: 60,
+  rounding: Base.ROUND_HALF_EVEN,
+  toExpNeg: -100,
+  toExpPos: 100,
+});
 
 /** Log returns are kept as whole numbers of 1e-15, so that sums of them add and remove exactly. */
 export const logReturnDecimals = 15;

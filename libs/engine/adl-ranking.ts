@@ -4,7 +4,8 @@ import type { Score } from "#libs/domain/adl/score.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
 import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import { amountOf, contractsOf } from "./amounts.ts";
-import { markOf, type Machine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { markOf } from "./pools.ts";
 
 /** A ranked position with where it lives in the book. */
 export interface BookCandidate extends Candidate {
@@ -45,7 +46,11 @@ export interface Rankings {
 }
 
 /** ADL-17: one ranking per instrument, side and frame serves every saga of the frame. */
-export function rankingOf(machine: Machine, instrument: number, side: "long" | "short"): readonly Ranked<BookCandidate>[] {
+export function rankingOf(
+  machine: Machine,
+  instrument: number,
+  side: "long" | "short",
+): readonly Ranked<BookCandidate>[] {
   const { rankings } = machine;
   if (rankings.frame !== machine.frame) {
     rankings.kept = new Map();
@@ -74,11 +79,17 @@ export function placeOf(
   placesOf.set(ranking, places);
   const at = places.get(row);
   const ranked = at === undefined ? undefined : ranking[at];
-  return at === undefined || ranked === undefined ? { rank: 0, score: Rational.zero } : { rank: at + 1, score: ranked.score };
+  return at === undefined || ranked === undefined
+    ? { rank: 0, score: Rational.zero }
+    : { rank: at + 1, score: ranked.score };
 }
 
 /** The ranking of a side as of now: for answers, which must not see a frozen one. */
-export function rankSide(machine: Machine, instrument: number, side: "long" | "short"): readonly Ranked<BookCandidate>[] {
+export function rankSide(
+  machine: Machine,
+  instrument: number,
+  side: "long" | "short",
+): readonly Ranked<BookCandidate>[] {
   const { book } = machine;
   const rows = book.rowsOf(instrument).filter((row) => {
     const lots = book.qty(row);

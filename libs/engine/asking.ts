@@ -19,12 +19,12 @@ import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { accruedFunding } from "./funding.ts";
 import { amountOf, contractsOf, lotsOf } from "./amounts.ts";
 import { rankSide } from "./adl-ranking.ts";
-import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "./fills.ts";
 import type { Machine } from "./machine.ts";
 import { allocation } from "./sagas/deleveraging.ts";
 import { instrumentsByRelief, poolAfterClose, poolHealth, positionsOf } from "./sagas/judgement.ts";
 import { decideFor } from "./sagas/partial.ts";
 import { stageOfState } from "./sagas/saga.ts";
+import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "./system-accounts.ts";
 
 const emptyPool: CrossPool = { kind: "cross", cash: [], positions: [], orders: [], isolated: [] };
 
@@ -96,7 +96,13 @@ function listedAssets(machine: Machine): number[] {
     .sort((left, right) => (id(left) < id(right) ? -1 : 1));
 }
 
-function answerPosition(machine: Machine, account: number, pool: Pool, position: OpenPosition, alone: boolean): PositionAnswer {
+function answerPosition(
+  machine: Machine,
+  account: number,
+  pool: Pool,
+  position: OpenPosition,
+  alone: boolean,
+): PositionAnswer {
   const { book, market, rules } = machine;
   const { instrument, qty, cost } = position;
   const number = book.instrumentIndex(instrument.id);
@@ -133,12 +139,22 @@ function answerPosition(machine: Machine, account: number, pool: Pool, position:
   };
 }
 
-function adlIndicator(machine: Machine, instrument: number, row: number, side: "long" | "short"): PositionAnswer["adl"] {
+function adlIndicator(
+  machine: Machine,
+  instrument: number,
+  row: number,
+  side: "long" | "short",
+): PositionAnswer["adl"] {
   const ranking = rankSide(machine, instrument, side);
   const at = ranking.findIndex((one) => one.row === row);
   const indicator = indicators(ranking)[at];
   if (indicator === undefined) return null;
-  return { score: scoreText(indicator.score), rank: indicator.rank, bucket: indicator.bucket, ahead: indicator.ahead.toStringDown() };
+  return {
+    score: scoreText(indicator.score),
+    rank: indicator.rank,
+    bucket: indicator.bucket,
+    ahead: indicator.ahead.toStringDown(),
+  };
 }
 
 function systemBalances(machine: Machine, account: number): Record<string, string> {
@@ -154,9 +170,9 @@ function systemBalances(machine: Machine, account: number): Record<string, strin
 
 export function answerExchange(machine: Machine): ExchangeAnswer {
   const { book } = machine;
-  const instruments = [...Array(book.instrumentCount).keys()].filter((one) => book.isInstrumentListed(one)).sort((left, right) =>
-    machine.instrument(left).id < machine.instrument(right).id ? -1 : 1,
-  );
+  const instruments = [...Array(book.instrumentCount).keys()]
+    .filter((one) => book.isInstrumentListed(one))
+    .sort((left, right) => (machine.instrument(left).id < machine.instrument(right).id ? -1 : 1));
   const name = (one: { account: string }): string => one.account;
   return {
     fund: systemBalances(machine, insuranceAccount),
@@ -164,16 +180,21 @@ export function answerExchange(machine: Machine): ExchangeAnswer {
     badDebt: systemBalances(machine, badDebtAccount),
     rounding: systemBalances(machine, roundingAccount),
     openInterest: Object.fromEntries(
-      instruments.map((one) => [machine.instrument(one).id, contractsOf(machine.instrument(one), book.longLots(one)).toStringDown()]),
+      instruments.map((one) => [
+        machine.instrument(one).id,
+        contractsOf(machine.instrument(one), book.longLots(one)).toStringDown(),
+      ]),
     ),
-    halts: haltsAt(machine.halts, machine.t, machine.rules.breakers).map(({ scope, id, state, reason, since, until }) => ({
-      scope,
-      id: id === "" ? null : id,
-      state,
-      reason,
-      since,
-      until,
-    })),
+    halts: haltsAt(machine.halts, machine.t, machine.rules.breakers).map(
+      ({ scope, id, state, reason, since, until }) => ({
+        scope,
+        id: id === "" ? null : id,
+        state,
+        reason,
+        since,
+        until,
+      }),
+    ),
     adlQueues: Object.fromEntries(
       instruments
         .filter((one) => book.market.markPrice(one) !== null)
@@ -242,12 +263,18 @@ function reduceSteps(machine: Machine, start: Pool): ReduceAnswer["steps"][numbe
     const { instrument } = position;
     const contracts = contractsOf(instrument, decision.lots);
     const mark = machine.market.mark(instrument.id);
-    const profit = unrealisedProfit(instrument, position.qty, position.cost, mark).times(contracts).dividedBy(position.qty.abs());
+    const profit = unrealisedProfit(instrument, position.qty, position.cost, mark)
+      .times(contracts)
+      .dividedBy(position.qty.abs());
     const quantum = machine.market.asset(instrument.settle).quantum;
     const fee = need(instrument, contracts, mark).times(instrument.takerFee).ceilTo(quantum);
     pool = poolAfterClose(pool, position, contracts, profit, fee);
     const health = poolHealth(machine, pool);
-    steps.push({ instrument: instrument.id, qty: contracts.toStringDown(), ratio: ratioText(health.maintenanceEquity, health.mm) });
+    steps.push({
+      instrument: instrument.id,
+      qty: contracts.toStringDown(),
+      ratio: ratioText(health.maintenanceEquity, health.mm),
+    });
     if (decision.reaches || lotsOf(instrument, contracts) === 0n) break;
   }
   return steps;

@@ -2,10 +2,12 @@ import { Rational } from "#libs/decimal/index.ts";
 import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
 import { amountOf } from "./amounts.ts";
 import { accruedFunding } from "./funding.ts";
-import { houseAccount, insuranceAccount, roundingAccount } from "./fills.ts";
 import type { Machine } from "./machine.ts";
+import { poolsOf } from "./pools.ts";
+import { houseAccount, insuranceAccount, roundingAccount } from "./system-accounts.ts";
 
-export type InvariantResult = true | "not applicable" | string;
+/** `true`, `"not applicable"`, or what is wrong. */
+export type InvariantResult = true | string;
 
 export interface InvariantReport {
   /** INV-01: per asset Σ (cash + isolated margin + accrued funding − cost) = deposits − withdrawals. */
@@ -76,31 +78,14 @@ export function checkFunds(machine: Machine): InvariantResult {
   return true;
 }
 
-/** A cross pool without positions and without debts owes nothing to anybody: no price can make it due. */
-function canOwe(machine: Machine, account: number): boolean {
-  const { book } = machine;
-  for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row))
-    if (!book.isIsolated(row) && book.qty(row) !== 0n) return true;
-  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row)) if (book.cashAmount(row) < 0n) return true;
-  return false;
-}
-
-/** Every pool that can owe something. */
-export function* poolsOf(machine: Machine): Generator<number> {
-  const { book } = machine;
-  for (let account = 0; account < book.accountCount; account += 1) {
-    if (book.isSystem(account)) continue;
-    if (canOwe(machine, account)) yield book.crossPool(account);
-    for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row))
-      if (book.isIsolated(row) && book.qty(row) !== 0n) yield book.isolatedPool(row);
-  }
-}
-
 /**
  * INV-04, INV-07 by a scan of every pool: nobody is at or below a threshold but those being liquidated or known to be due. Every
  * decision is exact: by integers alone, or (`screened`) by the proven screen with integers where it cannot tell.
  */
-export function scanAll(machine: Machine, screened = false): { readonly solvency: InvariantResult; readonly index: InvariantResult } {
+export function scanAll(
+  machine: Machine,
+  screened = false,
+): { readonly solvency: InvariantResult; readonly index: InvariantResult } {
   const waiting = new Set(machine.pending.list());
   let solvency: InvariantResult = true;
   let index: InvariantResult = true;
@@ -134,7 +119,9 @@ export function recheck(machine: Machine, pool: number): InvariantResult {
   const { partialAt, fullAt } = machine.rules.liquidation;
   const expected = ratioAtMost({ equity, mm }, fullAt) ? 3 : ratioAtMost({ equity, mm }, partialAt) ? 2 : 0;
   const found = machine.judge.judgeExactly(pool).stage;
-  return found === expected ? true : `${machine.accountName(machine.book.poolAccount(pool))} is judged ${found} instead of ${expected}`;
+  return found === expected
+    ? true
+    : `${machine.accountName(machine.book.poolAccount(pool))} is judged ${found} instead of ${expected}`;
 }
 
 export function report(machine: Machine): InvariantReport {

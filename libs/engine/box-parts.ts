@@ -88,7 +88,7 @@ export function stretchPosition(position: BoxPosition, asset: BoxAsset, against:
   position.valueLow = compiled.inverse ? -exposure / first : exposure * first;
   position.valueHigh = compiled.inverse ? -exposure / last : exposure * last;
   const unit = Math.abs(position.contracts) * position.fundingScale;
-  asset.balanceLow += position.valueLow + position.rest - 0 * unit * position.fundingAgainst;
+  asset.balanceLow += position.valueLow + position.rest - unit * position.fundingAgainst;
   asset.balanceHigh += position.valueHigh + position.rest + unit * position.fundingAlong;
 }
 
@@ -97,7 +97,8 @@ export function clip(position: BoxPosition, compiled: CompiledInstrument, notion
   const { from } = compiled;
   const { size, mark } = position;
   const floor = position.tier > 0 ? (from[position.tier] as number) * (1 + 2 * floorFuzz) : 0;
-  const ceiling = position.tier + 1 < from.length ? (from[position.tier + 1] as number) * (1 - 2 * floorFuzz) : Infinity;
+  const ceiling =
+    position.tier + 1 < from.length ? (from[position.tier + 1] as number) * (1 - 2 * floorFuzz) : Infinity;
   const inside = notional >= floor && notional <= ceiling;
   const [least, most] = compiled.inverse ? [size / ceiling, size / floor] : [floor / size, ceiling / size];
   position.clipLow = inside ? Math.min(least, mark) : mark;

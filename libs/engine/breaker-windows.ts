@@ -1,11 +1,23 @@
 import { haltsAt, type HaltScope, triggerHalt, withoutExpired } from "#libs/domain/breakers/halts.ts";
-import { emptyWindow, type IndexWindow, largestMove, priceMoveState, recordIndex } from "#libs/domain/breakers/price-move.ts";
+import {
+  emptyWindow,
+  type IndexWindow,
+  largestMove,
+  priceMoveState,
+  recordIndex,
+} from "#libs/domain/breakers/price-move.ts";
 import { type HaltState, severity } from "#libs/domain/breakers/states.ts";
-import { type EventTimes, fundDrawdownState, liquidationRateState, priceQualityState, recordLiquidation } from "#libs/domain/breakers/triggers.ts";
+import {
+  type EventTimes,
+  fundDrawdownState,
+  liquidationRateState,
+  priceQualityState,
+  recordLiquidation,
+} from "#libs/domain/breakers/triggers.ts";
 import { newFundState, peakResult } from "#libs/domain/settlement/fund.ts";
 import { Rational } from "#libs/decimal/index.ts";
-import { insuranceAccount } from "./fills.ts";
 import type { Machine } from "./machine.ts";
+import { insuranceAccount } from "./system-accounts.ts";
 
 /** What the automatic breakers remember; part of the state. */
 export interface BreakerWindows {
@@ -61,7 +73,13 @@ export function judgeBreakers(machine: Machine, changedIndices: readonly string[
       ask(machine, "price_move", "instrument", id, priceMoveState(move, priceMove, before));
     }
     if (stalePrice !== null)
-      ask(machine, "price_quality", "instrument", id, priceQualityState(book.market.instrumentQuality(instrument), rules.breakers));
+      ask(
+        machine,
+        "price_quality",
+        "instrument",
+        id,
+        priceQualityState(book.market.instrumentQuality(instrument), rules.breakers),
+      );
   }
 }
 
@@ -72,7 +90,13 @@ export function recordLiquidationStart(machine: Machine): void {
   if (rate === null) return;
   breakerWindows.liquidations = recordLiquidation(breakerWindows.liquidations, rate, machine.t);
   const before = breakerWindows.asked.get("liquidation_rate:global:") ?? "normal";
-  ask(machine, "liquidation_rate", "global", "", liquidationRateState(breakerWindows.liquidations, rate, before, machine.t));
+  ask(
+    machine,
+    "liquidation_rate",
+    "global",
+    "",
+    liquidationRateState(breakerWindows.liquidations, rate, before, machine.t),
+  );
 }
 
 /** BRK-14: after a result of a fund: its drawdown from the peak of its trading results. */
@@ -100,6 +124,12 @@ export function expireHalts(machine: Machine): void {
   if (left.length === machine.halts.length) return;
   for (const gone of machine.halts)
     if (!left.includes(gone))
-      machine.fact("halt.lifted", { scope: gone.scope, id: gone.id === "" ? null : gone.id, state: "normal", reason: gone.reason, manual: false });
+      machine.fact("halt.lifted", {
+        scope: gone.scope,
+        id: gone.id === "" ? null : gone.id,
+        state: "normal",
+        reason: gone.reason,
+        manual: false,
+      });
   machine.halts = left;
 }

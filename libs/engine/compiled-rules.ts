@@ -61,7 +61,9 @@ export class CompiledInstrument {
     this.deduction = Float64Array.from(this.whole ? tiers.map(() => 0) : deductions(rules).map(nearestFloat));
     this.marginal = this.rate.map((rate) => rate + this.fee);
     // The next tier's rate, because a notional close to its floor may in truth have reached it.
-    this.grossRate = this.rate.map((_rate, at) => 2 * (this.rate[Math.min(at + 1, tiers.length - 1)] as number) + this.fee);
+    this.grossRate = this.rate.map(
+      (_rate, at) => 2 * (this.rate[Math.min(at + 1, tiers.length - 1)] as number) + this.fee,
+    );
     const single = this.premium === premiumNone;
     this.plainBelow = !single ? 0 : tiers.length < 2 ? Infinity : (this.from[1] as number) * (1 - 2 ** -30);
     this.plainRate = this.marginal[0] ?? this.fee;

@@ -1,10 +1,15 @@
 import { Rational } from "#libs/decimal/index.ts";
-import { type ConversionProvider, type ConversionRequest, type ConversionStep, planConversion } from "#libs/domain/settlement/conversion.ts";
+import {
+  type ConversionProvider,
+  type ConversionRequest,
+  type ConversionStep,
+  planConversion,
+} from "#libs/domain/settlement/conversion.ts";
 import { evaluateCross } from "#libs/domain/health/evaluate.ts";
 import { amountOf } from "./amounts.ts";
-import { badDebtAccount, houseAccount, insuranceAccount } from "./fills.ts";
 import type { Machine } from "./machine.ts";
 import { balancesOf } from "./balances.ts";
+import { badDebtAccount, houseAccount, insuranceAccount } from "./system-accounts.ts";
 
 /** What a conversion of an account's debts may use: its balances, `house`, and the providers registered for assets. */
 export function conversionRequest(machine: Machine, account: number): ConversionRequest {
@@ -23,7 +28,12 @@ export function conversionRequest(machine: Machine, account: number): Conversion
       },
     ];
   });
-  return { account: machine.accountName(account), balances: balancesOf(machine, account), house: balancesOf(machine, houseAccount), providers };
+  return {
+    account: machine.accountName(account),
+    balances: balancesOf(machine, account),
+    house: balancesOf(machine, houseAccount),
+    providers,
+  };
 }
 
 function counterpartyAccount(machine: Machine, name: string): number {
@@ -73,7 +83,8 @@ export function convertDebts(machine: Machine, account: number): void {
     machine.fact("conversion.waiting", { account: name, asset: waiting.asset, amount: waiting.amount.toStringUp() });
   }
   for (const key of machine.waitingDebts.keys())
-    if (key.startsWith(`${name} `) && !plan.waiting.some((one) => key === `${name} ${one.asset}`)) machine.waitingDebts.delete(key);
+    if (key.startsWith(`${name} `) && !plan.waiting.some((one) => key === `${name} ${one.asset}`))
+      machine.waitingDebts.delete(key);
 }
 
 /** COL-20: whether an account owes more than the configured share of what it is worth: then its debts are converted by themselves. */

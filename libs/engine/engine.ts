@@ -5,7 +5,16 @@ import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { answerAccount, answerAllocation, answerExchange, answerReduce } from "./asking.ts";
-import { checkConservation, checkFunds, checkJudged, checkPositions, type InvariantReport, recheck, report, scanAll } from "./audit.ts";
+import {
+  checkConservation,
+  checkFunds,
+  checkJudged,
+  checkPositions,
+  type InvariantReport,
+  recheck,
+  report,
+  scanAll,
+} from "./audit.ts";
 import { Book } from "./book.ts";
 import { expireHalts } from "./breaker-windows.ts";
 import { convertDebts } from "./conversions.ts";
@@ -86,7 +95,8 @@ export class Engine {
     machine.ledger.transactions = [];
     if (this.#isDuplicate(entry)) return this.#taken();
     assertUsable(machine, entry);
-    if (entry.source !== undefined && entry.sourceSeq !== undefined) machine.sourceSeqs.set(entry.source, entry.sourceSeq);
+    if (entry.source !== undefined && entry.sourceSeq !== undefined)
+      machine.sourceSeqs.set(entry.source, entry.sourceSeq);
     machine.appliedSeq += 1;
     machine.t = Math.max(machine.t, entry.t);
     machine.movedFar = false;

@@ -197,7 +197,15 @@ export class FactorRings {
   }
 
   /** Looks at the buckets of the keys from `first` to `last`, those nearest to where the factor came from first. */
-  private scan(factor: number, side: number, first: number, last: number, value: number, out: Uint8Array, popped: number[]): void {
+  private scan(
+    factor: number,
+    side: number,
+    first: number,
+    last: number,
+    value: number,
+    out: Uint8Array,
+    popped: number[],
+  ): void {
     const steps = Math.min(last - first, ringMask);
     const ring = (factor * 2 + side) * ringSize;
     for (let step = 0; step <= steps; step += 1) {

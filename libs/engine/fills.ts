@@ -5,6 +5,7 @@ import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
 import { amountOf, contractsOf, lotsOf, quantaOf } from "./amounts.ts";
 import type { Draft } from "./ledger.ts";
 import type { Machine } from "./machine.ts";
+import { feesAccount, insuranceAccount } from "./system-accounts.ts";
 
 /** What one side of a fill did to its account. */
 export interface SideOfFill {
@@ -124,14 +125,6 @@ export function feeOf(machine: Machine, instrument: number, qty: Rational, price
   const quantum = machine.book.assetRules(machine.book.settleIndex(instrument)).quantum;
   return value(rules, qty, price).abs().times(rate).ceilTo(quantum);
 }
-
-export const insuranceAccount = 0;
-export const feesAccount = 1;
-export const houseAccount = 2;
-export const roundingAccount = 3;
-export const badDebtAccount = 4;
-export const clearingAccount = 5;
-export const marketAccount = 6;
 
 /** Adds the legs of a trading fee: the fund's share rounded down, the rest to `fees`. */
 export function addFeeLegs(machine: Machine, draft: Draft, settle: number, fee: Rational): void {

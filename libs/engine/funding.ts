@@ -2,8 +2,9 @@ import { Rational } from "#libs/decimal/index.ts";
 import { bookedFunding, fundingIncrement } from "#libs/domain/funding/accrual.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { contractsOf } from "./amounts.ts";
-import { roundingAccount } from "./fills.ts";
-import { markOf, type Machine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { markOf } from "./pools.ts";
+import { roundingAccount } from "./system-accounts.ts";
 
 /** What a position is owed (positive) or owes since it was last booked, settle asset, exact. */
 export function accruedFunding(machine: Machine, row: number): Rational {

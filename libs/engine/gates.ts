@@ -1,5 +1,11 @@
 import { effectiveState, stateAt } from "#libs/domain/breakers/halts.ts";
-import { type HaltedAction, type HaltPermission, type HaltState, needsReduceOnlyMark, permits } from "#libs/domain/breakers/states.ts";
+import {
+  type HaltedAction,
+  type HaltPermission,
+  type HaltState,
+  needsReduceOnlyMark,
+  permits,
+} from "#libs/domain/breakers/states.ts";
 import { permissionGiven, permittedByAll, type PriceQuality } from "#libs/domain/mark-price/quality.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
 import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";

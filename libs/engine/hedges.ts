@@ -3,7 +3,8 @@ import { hedgedContracts as offsets, underlyingExposure } from "#libs/domain/adl
 import { contractsOf } from "./amounts.ts";
 import type { BookCandidate } from "./adl-ranking.ts";
 import { entityOf } from "./gates.ts";
-import { markOf, type Machine } from "./machine.ts";
+import type { Machine } from "./machine.ts";
+import { markOf } from "./pools.ts";
 
 /** ADL-13: contracts of a position that offset the same owner's exposure in that underlying; all accounts of an entity are one owner. */
 export function hedgedContracts(machine: Machine, candidate: BookCandidate): Rational {

@@ -197,8 +197,12 @@ export class InstrumentIntegers {
     this.lotDenominatorQuanta = lot.denominator;
     this.floorDenominator = floors.reduce((common, floor) => lcm(common, floor.denominator), 1n);
     this.floors = floors.map((floor) => floor.numerator * (this.floorDenominator / floor.denominator));
-    const denominators = [feeOf(rules).reduced().denominator, ...rules.tiers.map((tier) => tier.mm.reduced().denominator)];
-    for (const denominator of [...rates, ...denominators]) asset.rateDenominator = lcm(asset.rateDenominator, denominator);
+    const denominators = [
+      feeOf(rules).reduced().denominator,
+      ...rules.tiers.map((tier) => tier.mm.reduced().denominator),
+    ];
+    for (const denominator of [...rates, ...denominators])
+      asset.rateDenominator = lcm(asset.rateDenominator, denominator);
   }
 
   /** Renews what depends on the mark, when it is another object than before, and on the asset's scale. */
@@ -269,7 +273,8 @@ export class InstrumentIntegers {
     const amount = Rational.fraction(notional, denominator);
     let need = amount.times(feeOf(this.rules));
     let highest = -1;
-    while (highest + 1 < tiers.length && amount.times(quantum).atLeast((tiers[highest + 1] as { from: Rational }).from)) highest += 1;
+    while (highest + 1 < tiers.length && amount.times(quantum).atLeast((tiers[highest + 1] as { from: Rational }).from))
+      highest += 1;
     for (let at = this.rules.tierMode === "whole" ? highest : 0; at >= 0 && at <= highest; at += 1) {
       const tier = tiers[at] as { from: Rational; mm: Rational };
       const raised = sqrt ? Rational.max(tier.mm, tier.mm.times(fourFifths).plus(extra)) : tier.mm.plus(extra);

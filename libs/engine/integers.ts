@@ -171,10 +171,18 @@ export class Integers {
       asset.needScaled += instrument.need(notional);
       return;
     }
-    asset.need.add(instrument.needOver(notional, denominator), denominator * asset.rateDenominator * instrument.floorDenominator);
+    asset.need.add(
+      instrument.needOver(notional, denominator),
+      denominator * asset.rateDenominator * instrument.floorDenominator,
+    );
   }
 
-  private premiumRequirement(instrument: InstrumentIntegers, size: bigint, notional: bigint, denominator: bigint): void {
+  private premiumRequirement(
+    instrument: InstrumentIntegers,
+    size: bigint,
+    notional: bigint,
+    denominator: bigint,
+  ): void {
     const { asset, premium } = instrument;
     if (premium === null) return;
     const exposure = Rational.fraction(size * instrument.exposureNumerator, instrument.exposureDenominator);

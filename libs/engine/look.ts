@@ -36,7 +36,8 @@ function priced(machine: Machine, pool: number): boolean {
   const own = book.poolRow(pool);
   if (own >= 0) return known(own);
   const account = book.poolAccount(pool);
-  for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row)) if (!book.isIsolated(row) && !known(row)) return false;
+  for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row))
+    if (!book.isIsolated(row) && !known(row)) return false;
   for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row))
     if (book.cashAmount(row) !== 0n && market.indexPrice(book.cashAsset(row)) === null) return false;
   return true;

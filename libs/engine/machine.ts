@@ -1,4 +1,4 @@
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import type { Effect, Fact, PriceInput } from "#libs/contracts/log.ts";
 import type { HaltRecord } from "#libs/domain/breakers/halts.ts";
 import { evaluatePool, type PoolHealth } from "#libs/domain/health/evaluate.ts";
@@ -8,16 +8,16 @@ import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
 import type { Book } from "./book.ts";
-import { poolsOf } from "./audit.ts";
+import { poolsOf } from "./pools.ts";
 import { type BreakerWindows, judgeFundDrawdown, newBreakerWindows } from "./breaker-windows.ts";
 import { CompiledRules } from "./compiled-rules.ts";
-import { insuranceAccount } from "./fills.ts";
 import { Judge } from "./judge.ts";
 import { Ledger } from "./ledger.ts";
 import { PendingPools } from "./pending-pools.ts";
 import type { Saga } from "./sagas/saga.ts";
 import { TriggerIndex } from "./trigger-index.ts";
 import type { Rankings } from "./adl-ranking.ts";
+import { insuranceAccount } from "./system-accounts.ts";
 
 export interface MachineOptions {
   /** Build the receipt of every rejection, liquidation, ADL fill and haircut change. */
@@ -147,7 +147,8 @@ export class Machine {
     this.document = document;
     this.rules = rules;
     const entities = new Map<string, string>();
-    for (const entity of rules.entities.values()) for (const account of entity.accounts) entities.set(account, entity.id);
+    for (const entity of rules.entities.values())
+      for (const account of entity.accounts) entities.set(account, entity.id);
     this.entityOfAccount = entities;
     this.compiled.rebuild();
     this.rebuildIndex();
@@ -209,9 +210,4 @@ export class Machine {
     const row = this.book.poolRow(pool);
     return row < 0 ? null : this.instrument(this.book.rowInstrument(row)).id;
   }
-}
-
-/** The mark of an instrument; the door has made sure that it is there where an entry needs it. */
-export function markOf(machine: Machine, instrument: number): Rational {
-  return machine.market.mark(machine.instrument(instrument).id);
 }

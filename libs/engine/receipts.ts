@@ -33,7 +33,14 @@ function pricesOf(machine: Machine, assets: Iterable<string>, instruments: Itera
   }
   for (const id of [...new Set(instruments)].sort()) {
     const instrument = machine.book.instrumentIndex(id);
-    found.push(one(id, market.markPrice(instrument), market.instrumentQuality(instrument), market.instrumentPriceTime(instrument)));
+    found.push(
+      one(
+        id,
+        market.markPrice(instrument),
+        market.instrumentQuality(instrument),
+        market.instrumentPriceTime(instrument),
+      ),
+    );
   }
   return found;
 }
@@ -42,7 +49,11 @@ function pricesOfPool(machine: Machine, pool: Pool): ReceiptPrice[] {
   const positions = positionsOf(pool);
   const cash = pool.kind === "cross" ? pool.cash.map((one) => one.asset) : [];
   const settles = positions.map(({ instrument }) => instrument.settle);
-  return pricesOf(machine, [...cash, ...settles], positions.map(({ instrument }) => instrument.id));
+  return pricesOf(
+    machine,
+    [...cash, ...settles],
+    positions.map(({ instrument }) => instrument.id),
+  );
 }
 
 function head(machine: Machine, rule: string, prices: readonly ReceiptPrice[]): build.ReceiptHead {
@@ -81,13 +92,21 @@ const ruleOfCode: Readonly<Record<string, string>> = {
   debt_parked: "LIQ-20",
 };
 
-export function rejectionReceipt(machine: Machine, seq: number, account: string, codes: readonly string[], numbers: Readonly<Record<string, string>>): void {
+export function rejectionReceipt(
+  machine: Machine,
+  seq: number,
+  account: string,
+  codes: readonly string[],
+  numbers: Readonly<Record<string, string>>,
+): void {
   keep(machine, seq, () => {
     const pool = machine.book.crossView(machine.book.internAccount(account));
     const required = numbers["required"];
     const available = numbers["available"];
     const margin =
-      required !== undefined && available !== undefined ? { initial_margin: { value: required, bound: available } } : {};
+      required !== undefined && available !== undefined
+        ? { initial_margin: { value: required, bound: available } }
+        : {};
     return build.rejectionReceipt({
       ...head(machine, ruleOfCode[codes[0] ?? ""] ?? "COL-13", pricesOfPool(machine, pool)),
       account,
@@ -111,7 +130,10 @@ function orderChanges(machine: Machine, account: number, order: RestingOrder): b
   const richer = (amount: Rational): CrossPool => {
     const pool = withOrder(order.qty);
     const own = pool.cash.find((one) => one.asset === settle)?.amount ?? Rational.zero;
-    return { ...pool, cash: [...pool.cash.filter((one) => one.asset !== settle), { asset: settle, amount: own.plus(amount) }] };
+    return {
+      ...pool,
+      cash: [...pool.cash.filter((one) => one.asset !== settle), { asset: settle, amount: own.plus(amount) }],
+    };
   };
   const deposit = smallestDeposit(machine.market.asset(settle).quantum, (amount) => excess(richer(amount)), false);
   const size = largestSize(order.qty, lot, (qty) => excess(withOrder(qty)).sign >= 0);
@@ -121,7 +143,14 @@ function orderChanges(machine: Machine, account: number, order: RestingOrder): b
   };
 }
 
-export function orderReceipt(machine: Machine, seq: number, account: number, order: RestingOrder, codes: readonly string[], numbers: Numbers): void {
+export function orderReceipt(
+  machine: Machine,
+  seq: number,
+  account: number,
+  order: RestingOrder,
+  codes: readonly string[],
+  numbers: Numbers,
+): void {
   keep(machine, seq, () =>
     build.rejectionReceipt({
       ...head(machine, ruleOfCode[codes[0] ?? ""] ?? "ORD-10", [
@@ -168,7 +197,10 @@ function liquidationChanges(machine: Machine, pool: Pool): build.SmallestChanges
   const richer = (amount: Rational): Pool => {
     if (pool.kind === "isolated") return { ...pool, margin: pool.margin.plus(amount) };
     const own = pool.cash.find((one) => one.asset === settle)?.amount ?? Rational.zero;
-    return { ...pool, cash: [...pool.cash.filter((one) => one.asset !== settle), { asset: settle, amount: own.plus(amount) }] };
+    return {
+      ...pool,
+      cash: [...pool.cash.filter((one) => one.asset !== settle), { asset: settle, amount: own.plus(amount) }],
+    };
   };
   const excess = (amount: Rational): Rational => {
     const health = machine.poolHealthOf(richer(amount));
@@ -209,7 +241,13 @@ export function haircutReceipt(
   );
 }
 
-export function sharingReceipt(machine: Machine, seq: number, deficit: Deficit, winners: readonly Winner[], shared: SharedLoss): void {
+export function sharingReceipt(
+  machine: Machine,
+  seq: number,
+  deficit: Deficit,
+  winners: readonly Winner[],
+  shared: SharedLoss,
+): void {
   keep(machine, seq, () => {
     const own = winners.find((one) => one.account === shared.account && one.mode === shared.mode);
     const { id } = machine.book.assetRules(deficit.asset);

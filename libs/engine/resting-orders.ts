@@ -44,6 +44,6 @@ export function cancelUncoveredReduceOnly(machine: Machine, account: number, ins
 
 /** All resting orders of an account, on one instrument or on all. */
 export function cancelOrders(machine: Machine, account: number, instrument: number | null, reason: string): void {
-  for (const order of [...machine.book.orders(account)])
+  for (const order of machine.book.orders(account).slice())
     if (instrument === null || order.instrument === instrument) cancelOrder(machine, order, reason);
 }

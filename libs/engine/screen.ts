@@ -82,7 +82,7 @@ export class Screen {
     const asset = this.compiled.assets[settle] as CompiledAsset;
     const price = book.market.factors[asset.indexFactor] as number;
     const rounding = this.terms * unitRoundoff;
-    this.equity = (sums[at] as number) * price;
+    this.equity = sums[at] * price;
     this.equityError = (sums[at + 1] as number) * price * rounding;
     this.maintenance = (sums[at + 2] as number) * price;
     this.maintenanceError += (sums[at + 3] as number) * price * rounding;

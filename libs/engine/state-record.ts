@@ -34,7 +34,9 @@ function fromPlain(value: Plain): unknown {
   if (typeof tagged[integerTag] === "string") return BigInt(tagged[integerTag]);
   const entries = tagged[mapTag];
   if (Array.isArray(entries))
-    return new Map((entries as readonly (readonly [Plain, Plain])[]).map(([key, one]) => [fromPlain(key), fromPlain(one)]));
+    return new Map(
+      (entries as readonly (readonly [Plain, Plain])[]).map(([key, one]) => [fromPlain(key), fromPlain(one)]),
+    );
   return Object.fromEntries(Object.entries(tagged).map(([key, one]) => [key, fromPlain(one)]));
 }
 

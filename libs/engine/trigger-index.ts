@@ -154,7 +154,7 @@ export class TriggerIndex {
     if (pool >= this.firsts.length) return found;
     for (let entry = this.firsts[pool] as number; entry >= 0; entry = this.rings.nextOf(entry)) {
       const factor = this.rings.factorOf(entry);
-      const origin = (this.origins[factor] as number);
+      const origin = this.origins[factor] as number;
       found.push({ factor, low: this.rings.lowOf(entry) + origin, high: this.rings.highOf(entry) + origin });
     }
     return found;
@@ -201,7 +201,8 @@ export class TriggerIndex {
   /** Puts the box that was found into entries, using those of the pool's old bands again where they are on the same factors. */
   private watch(pool: number, clear: boolean, unpriced: boolean): void {
     const { box, above } = this.search;
-    for (let at = 0; at < box.positionCount; at += 1) this.watchPosition(pool, box.positions[at] as BoxPosition, clear, above === 0);
+    for (let at = 0; at < box.positionCount; at += 1)
+      this.watchPosition(pool, box.positions[at] as BoxPosition, clear, above === 0);
     if (box.isolated && !unpriced) return;
     for (let at = 0; at < box.assetCount; at += 1) {
       const asset = box.assets[at] as BoxAsset;
@@ -233,8 +234,22 @@ export class TriggerIndex {
     const high = free && long ? Infinity : position.high;
     this.watchFactor(pool, compiled.markFactor, low, high, clear);
     const { funding, fundingAgainst, fundingAlong } = position;
-    if (long) this.watchFactor(pool, compiled.fundingFactor, rising ? -Infinity : funding - fundingAlong, funding + fundingAgainst, clear);
-    else this.watchFactor(pool, compiled.fundingFactor, funding - fundingAgainst, rising ? Infinity : funding + fundingAlong, clear);
+    if (long)
+      this.watchFactor(
+        pool,
+        compiled.fundingFactor,
+        rising ? -Infinity : funding - fundingAlong,
+        funding + fundingAgainst,
+        clear,
+      );
+    else
+      this.watchFactor(
+        pool,
+        compiled.fundingFactor,
+        funding - fundingAgainst,
+        rising ? Infinity : funding + fundingAlong,
+        clear,
+      );
   }
 
   private watchFactor(pool: number, factor: number, low: number, high: number, clear: boolean): void {

@@ -1,4 +1,4 @@
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import type { PopulationCollateral, PopulationInstrument } from "./accounts.ts";
 import { collateralAssets } from "./crash-rules.ts";
 import { CalmMeter, type CalmMarket, type ContractGrid, depthBook, type DepthBook, depthWithin10BpUsd, type DepthRules } from "./depth.ts";

@@ -1,4 +1,4 @@
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import type { Entry, EntryBody, Fact } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { mergeRules } from "#libs/domain/rule-set/merge.ts";
@@ -142,7 +142,7 @@ export class CrashRun {
   }
 
   #apply(entry: EntryBody, t: number): void {
-    this.#took(this.exchange.apply({ ...entry, t } as Entry));
+    this.#took(this.exchange.apply({ ...entry, t }));
   }
 
   #took(facts: readonly Fact[]): void {

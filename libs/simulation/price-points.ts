@@ -71,7 +71,7 @@ export function pointsOf(bars: readonly Bar[], barMs: number, rose: Direction): 
     const quarter = barMs / 4;
     const middle = rose(bar.ts, barMs) ? [low, high] : [high, low];
     for (const [place, price] of [open, ...middle].entries())
-      points.push({ t: bar.ts + quarter * (place + 1) - 1, price: price as string, until: end - 1, traded });
+      points.push({ t: bar.ts + quarter * (place + 1) - 1, price: price, until: end - 1, traded });
     const follows = live[at + 1]?.ts === end;
     points.push({ t: end - 1, price: close, until: end - 1 + (follows ? quarter : 0), traded });
   }

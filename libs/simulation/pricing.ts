@@ -1,8 +1,23 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { FrameEntry, PriceInput, Quality } from "#libs/contracts/log.ts";
 import { type HaircutState, nextHaircut } from "#libs/domain/collateral/haircut.ts";
-import { emptyVolatility, realisedVariance, recordPrice, advanceTo, type VolatilityWindows } from "#libs/domain/collateral/volatility.ts";
-import { bookPrice, emptyStage, frame as stageFrame, type MarkFrame, type MarkStage, quote, setIndex, setMark } from "#libs/domain/mark-price/stage.ts";
+import {
+  emptyVolatility,
+  realisedVariance,
+  recordPrice,
+  advanceTo,
+  type VolatilityWindows,
+} from "#libs/domain/collateral/volatility.ts";
+import {
+  bookPrice,
+  emptyStage,
+  frame as stageFrame,
+  type MarkFrame,
+  type MarkStage,
+  quote,
+  setIndex,
+  setMark,
+} from "#libs/domain/mark-price/stage.ts";
 import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 
 type Frame = Omit<FrameEntry, "k">;
@@ -28,7 +43,11 @@ export class Pricing {
   }
 
   /** A frame of prices that are given outright: good by themselves. */
-  given(prices: { index?: Readonly<Record<string, string>>; mark?: Readonly<Record<string, string>> }, rules: RuleSet, t: number): Frame {
+  given(
+    prices: { index?: Readonly<Record<string, string>>; mark?: Readonly<Record<string, string>> },
+    rules: RuleSet,
+    t: number,
+  ): Frame {
     const quality: Record<string, Quality> = {};
     for (const [asset, price] of Object.entries(prices.index ?? {})) {
       this.#stage = setIndex(this.#stage, asset, Rational.parse(price));
@@ -70,7 +89,9 @@ export class Pricing {
       if (sampled.has(asset.id)) recordPrice(windows, price, t);
       else advanceTo(windows, t);
       const before = this.#haircuts.get(asset.id) ?? null;
-      const { day, week } = asset.haircut.k.isZero() ? { day: Rational.zero, week: Rational.zero } : realisedVariance(windows);
+      const { day, week } = asset.haircut.k.isZero()
+        ? { day: Rational.zero, week: Rational.zero }
+        : realisedVariance(windows);
       const after = nextHaircut(before, asset.haircut, Rational.max(day, week), t);
       this.#haircuts.set(asset.id, after);
       if (before?.initial.equals(after.initial) && before.maintenance.equals(after.maintenance)) continue;
@@ -90,6 +111,8 @@ function frameOf(frame: MarkFrame, haircut: Haircuts | null): Frame {
     ...(frame.mark.size > 0 ? { mark: Object.fromEntries(frame.mark) } : {}),
     ...(Object.keys(quality).length > 0 ? { quality } : {}),
     ...(haircut === null ? {} : { haircut }),
-    ...(frame.inputs.length > 0 && frame.index.size + frame.mark.size + Object.keys(quality).length > 0 ? { inputs } : {}),
+    ...(frame.inputs.length > 0 && frame.index.size + frame.mark.size + Object.keys(quality).length > 0
+      ? { inputs }
+      : {}),
   };
 }

@@ -139,6 +139,8 @@ class ScenarioRun {
         return this.#engine.allocation(entry.instrument, entry.side, entry.qty, entry.policy);
       case "reduce":
         return this.#engine.reduce(entry.account);
+      default:
+        throw new RangeError("a question that nobody knows");
     }
   }
 }

@@ -15,7 +15,12 @@ export function benchRules(): RuleDocument {
   return {
     assets: [
       { id: "USDT", quantum: "0.00000001", slices: [{ upTo: "1000000", weight: "1" }, { weight: "0.98" }] },
-      { id: "C0", quantum: "0.00000001", slices: [{ upTo: "1000000", weight: "0.95" }, { weight: "0.9" }], liabilityPremium: "0.05" },
+      {
+        id: "C0",
+        quantum: "0.00000001",
+        slices: [{ upTo: "1000000", weight: "0.95" }, { weight: "0.9" }],
+        liabilityPremium: "0.05",
+      },
       ...bases.slice(1).map((id) => ({ id, quantum: "0.00000001" })),
     ],
     instruments: bases.map((base, number) => ({
@@ -38,7 +43,10 @@ export function benchRules(): RuleDocument {
 }
 
 /** A book of `accounts` cross accounts with three positions and two collaterals each, and how long its fills took. */
-export function benchBook(accounts: number, seed: number): { readonly engine: Engine; readonly fills: number; readonly fillMs: number } {
+export function benchBook(
+  accounts: number,
+  seed: number,
+): { readonly engine: Engine; readonly fills: number; readonly fillMs: number } {
   const engine = Engine.create(benchRules(), { quietFills: true });
   const random = new Random(seed, 1);
   const apply = (body: EntryBody): void => void engine.apply({ ...body, t: 0 });

@@ -6,13 +6,21 @@ import { Random } from "#libs/simulation/random.ts";
 import { benchBook, instrumentCount, instrumentId, startPrice } from "./book.ts";
 
 /** Usage: npm run bench -- [accounts …]; prints one line a figure, as JSON with --json. */
-const sizes = process.argv.slice(2).filter((one) => /^\d+$/.test(one)).map(Number);
+const sizes = process.argv
+  .slice(2)
+  .filter((one) => /^\d+$/.test(one))
+  .map(Number);
 const json = process.argv.includes("--json");
 const figures: Record<string, unknown>[] = [];
 
 function say(figure: Record<string, unknown>): void {
   figures.push(figure);
-  if (!json) console.log(Object.entries(figure).map(([name, value]) => `${name}=${String(value)}`).join("  "));
+  if (!json)
+    console.log(
+      Object.entries(figure)
+        .map(([name, value]) => `${name}=${String(value)}`)
+        .join("  "),
+    );
 }
 
 const micro = (ns: number): number => Math.round(ns / 10) / 100;
@@ -30,7 +38,7 @@ function frames(engine: Engine, name: string, count: number, bp: number, all: bo
     const moved = all ? prices.keys() : [Math.floor(random.unit() * instrumentCount)];
     for (const number of moved) {
       prices[number] = (prices[number] as number) * (1 + (random.normal() * bp) / 10_000);
-      mark[instrumentId(number)] = (prices[number] as number).toFixed(8);
+      mark[instrumentId(number)] = prices[number].toFixed(8);
     }
     const judged = engine.counters["judged"] as number;
     const started = process.hrtime.bigint();
@@ -108,16 +116,28 @@ function bench(accounts: number): void {
     residentPerPosition: Math.round((after.rss - heap.rss) / fills),
   });
   const screen = new Screen(machine.book, machine.compiled);
-  say({ figure: "evaluate, screened", accounts, ns: Math.round(each(engine, (pool) => void screen.evaluate(pool), accounts)) });
-  say({ figure: "evaluate, integers", accounts, ns: Math.round(each(engine, (pool) => void machine.judge.judgeExactly(pool), accounts)) });
-  say({ figure: "evaluate, plain rules", accounts, ns: Math.round(each(engine, (pool) => void machine.poolHealthOf(machine.book.poolView(pool)), 5000)) });
+  say({
+    figure: "evaluate, screened",
+    accounts,
+    ns: Math.round(each(engine, (pool) => void screen.evaluate(pool), accounts)),
+  });
+  say({
+    figure: "evaluate, integers",
+    accounts,
+    ns: Math.round(each(engine, (pool) => void machine.judge.judgeExactly(pool), accounts)),
+  });
+  say({
+    figure: "evaluate, plain rules",
+    accounts,
+    ns: Math.round(each(engine, (pool) => void machine.poolHealthOf(machine.book.poolView(pool)), 5000)),
+  });
   const scanMs = fullScan(engine);
   say({ figure: "full float scan", accounts, ms: scanMs.toFixed(2) });
   frames(engine, "warm-up", 300, 10, false);
   frames(engine, "one mark, 10 bp", 2000, 10, false);
   frames(engine, "all marks, 3 bp", 500, 3, true);
   const p50 = figures.at(-2)?.["p50us"] as number;
-  say({ figure: "full scan / one-mark frame p50", accounts, ratio: (scanMs * 1000 / p50).toFixed(0) });
+  say({ figure: "full scan / one-mark frame p50", accounts, ratio: ((scanMs * 1000) / p50).toFixed(0) });
   const started = performance.now();
   const hash = engine.stateHash();
   say({ figure: "state hash", accounts, ms: (performance.now() - started).toFixed(0), hash: hash.slice(0, 16) });

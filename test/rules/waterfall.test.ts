@@ -112,7 +112,15 @@ test("LIQ-14 a provider takes no more than leaves it with its initial margin", (
 test("LIQ-12 LIQ-13 slices take a share of what stands within a limit that widens, then fall to the next stage at the bankruptcy price", () => {
   const document = rules({ liquidity: "depth", liquidation: { depthShare: "0.5", maxSlippage: "0.01" } });
   const exchange = lever(document);
-  exchange.exchange.setDepth("X", [["84", "4"], ["82", "100"], ["79", "100"]], []);
+  exchange.exchange.setDepth(
+    "X",
+    [
+      ["84", "4"],
+      ["82", "100"],
+      ["79", "100"],
+    ],
+    [],
+  );
   exchange.mark("84");
   // 1: within 83.16 stand 4, half of it; 2: within 82.32 stand 2, one; 3: within 81.48 stand 101: 50 would do, 7 are left.
   expect(exchange.of("liquidation.step").map((one) => [one["qty"], one["price"]])).toEqual([
@@ -210,7 +218,8 @@ test("ORD-10 below initial margin a reducing order passes at the bankruptcy pric
   const at = (price: string): string | undefined => {
     const exchange = lever();
     exchange.mark("88");
-    return exchange.apply({ k: "order", account: "loser", id: "o", instrument: "X", side: "sell", qty: "5", price })[0]?.fact;
+    return exchange.apply({ k: "order", account: "loser", id: "o", instrument: "X", side: "sell", qty: "5", price })[0]
+      ?.fact;
   };
   expect([at("80"), at("79.99")]).toEqual(["order.accepted", "order.rejected"]);
 });
@@ -231,7 +240,13 @@ test("LIQ-25 an outcome that comes twice changes nothing", () => {
   const { engine } = lever();
   const [block] = engine.apply({ k: "frame", mark: { X: "84.2" }, t: 1 }).effects;
   const [close] = engine.apply({ k: "blocked", effect: block?.id ?? "", t: 1 }).effects;
-  const outcome = { k: "closed", effect: close?.id ?? "", fills: [{ qty: "10", price: "84.2" }], exhausted: false, t: 1 } as const;
+  const outcome = {
+    k: "closed",
+    effect: close?.id ?? "",
+    fills: [{ qty: "10", price: "84.2" }],
+    exhausted: false,
+    t: 1,
+  } as const;
   engine.apply(outcome);
   const before = engine.account("loser");
   expect(engine.apply(outcome).facts.map((one) => one.fact)).toEqual(["outcome.ignored"]);

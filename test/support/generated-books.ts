@@ -61,8 +61,8 @@ function slices(chance: Chance): NonNullable<AssetDocument["slices"]> {
   if (kind <= 1) return [{ weight: chance.between(0.7, 1).toFixed(3) }];
   const first = chance.scale(1e3, 1e6);
   const weights = [chance.between(0.8, 1), chance.between(0.6, 0.9), chance.between(0, 0.7)];
-  // Ends that fall, ends beyond which nothing counts, and, rarely, weights that rise again.
-  if (kind === 4 && chance.is(0.5)) weights.reverse();
+  // Weights that fall, ends beyond which nothing counts, and weights that rise.
+  if (kind === 4) weights.reverse();
   const all = [
     { upTo: first.toFixed(2), weight: (weights[0] as number).toFixed(3) },
     { upTo: (first * 4).toFixed(2), weight: (weights[1] as number).toFixed(3) },

@@ -243,7 +243,7 @@ class Story {
     const base = one.what < 4 ? "BTC" : "ETH";
     const moved = instruments.filter((id) => this.baseOf(id) === base);
     this.base[base] = bounded((this.base[base] as number) * factor);
-    for (const id of moved) this.mark[id] = bounded((this.base[base] as number) * (id === dated ? 1.001 : 1));
+    for (const id of moved) this.mark[id] = bounded((this.base[base]) * (id === dated ? 1.001 : 1));
     this.frame([base], moved);
   }
 

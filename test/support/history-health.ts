@@ -27,6 +27,7 @@ export function holdingOf(engine: Engine, row: number) {
   const qty = instrument.lot.times(Rational.ofInteger(book.qty(row)));
   const since = qty.isZero() ? zero : book.market.fundingSince(number, book.rowFundingEpoch(row));
   return {
+    row,
     number,
     instrument,
     settle,
@@ -48,7 +49,7 @@ export function indexOf(engine: Engine, asset: number): Rational {
 }
 
 /** The requirement of a position in its settle asset, its tiers read upwards from the first floor. */
-function maintenanceOf(engine: Engine, { instrument, number, qty, cost }: Holding): Rational {
+export function maintenanceOf(engine: Engine, { instrument, number, qty, cost }: Holding): Rational {
   const notional = instrument.notional === "entry" ? cost.abs() : worth(instrument, qty, markOf(engine, number)).abs();
   const size = qty.times(instrument.multiplier).abs();
   const { sizePremium: premium } = instrument;

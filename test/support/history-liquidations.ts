@@ -132,6 +132,7 @@ export function checkDebts(engine: Engine): Check {
     const { facts, transactions, before, after } = done;
     const { book } = engine.machine;
     const [debt, fund] = [book.findAccount("bad_debt"), book.findAccount("insurance")];
+    let [restUsd, slackUsd] = [zero, zero];
     for (let asset = 0; asset < book.assetCount; asset += 1) {
       const { id, quantum } = book.assetRules(asset);
       const legs = (account: number, kinds: readonly string[], sign: number): Rational =>
@@ -147,15 +148,17 @@ export function checkDebts(engine: Engine): Check {
       const owed = legs(debt, ["bad_debt", "fill"], -1).negated();
       const paid = legs(debt, ["bad_debt", "fill"], 1);
       const parked = told("debt.parked").minus(told("debt.repaid"));
-      // Assets of other funds are kept against the debt in kind: then the rest of it stands against them.
-      const inKind = facts.some((one) => one.fact === "insurance.paid" && one["asset"] !== id);
       const rest = owed.minus(paid).minus(parked);
-      demand(inKind ? rest.sign >= 0 : rest.isZero(), () => `I-07 D ${owed.toString()} ${id}, paid ${paid.toString()}, parked ${parked.toString()}`);
+      const price = indexOf(engine, asset);
+      restUsd = restUsd.plus(rest.times(price));
+      // What other funds give in kind is worth what it stands for, up to a quantum of it each time.
+      if (rest.sign < 0) slackUsd = slackUsd.plus(quantum.times(price).times(Rational.ofInteger(facts.length)));
       const spent = legs(fund, ["fill", "bad_debt"], -1).negated();
       const said = told("insurance.paid").plus(told("debt.repaid"));
       demand(spent.equals(said), () => `I-05 the fund of ${id} gives ${spent.toString()} and says ${said.toString()}`);
       demand(told("loss.shared").isMultipleOf(quantum), () => `I-07 a share of ${id} that is no whole quanta`);
     }
+    demand(restUsd.sign <= 0 && restUsd.plus(slackUsd).sign >= 0, () => `I-07 D exceeds paid and parked by ${restUsd.toString()} USD`);
     for (const fact of facts) {
       if (fact.fact !== "loss.shared") continue;
       const key = `${text(fact, "account")} ${text(fact, "instrument")}`;

@@ -1,4 +1,4 @@
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import type { Effect, Entry, Fact } from "#libs/contracts/log.ts";
 import { Engine } from "#libs/engine/index.ts";
 import type { Transaction } from "#libs/engine/ledger.ts";

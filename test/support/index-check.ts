@@ -7,7 +7,8 @@ import { TriggerIndex } from "#libs/engine/trigger-index.ts";
 import type { Band } from "#libs/engine/trigger-index.ts";
 import { endsOf, standingAt, worstCorner } from "#test/support/band-corners.ts";
 import type { Corner } from "#test/support/band-corners.ts";
-import { Chance, generatedAccount, generatedMarket, movePrices, plainHealth, settleNear } from "#test/support/generated-books.ts";
+import type { Chance} from "#test/support/generated-books.ts";
+import { generatedAccount, generatedMarket, movePrices, plainHealth, settleNear } from "#test/support/generated-books.ts";
 
 /** A book with its index and judge, and the pools that stand armed. */
 export class Watched {

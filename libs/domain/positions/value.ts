@@ -16,7 +16,12 @@ export function notional(instrument: InstrumentRules, qty: Rational, price: Rati
 }
 
 /** POS-03: what closing at `price` would make, before fees and roundings, settle asset. */
-export function unrealisedProfit(instrument: InstrumentRules, qty: Rational, cost: Rational, price: Rational): Rational {
+export function unrealisedProfit(
+  instrument: InstrumentRules,
+  qty: Rational,
+  cost: Rational,
+  price: Rational,
+): Rational {
   return value(instrument, qty, price).minus(cost);
 }
 

@@ -1,6 +1,15 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { AssetDocument, InstrumentDocument, Problem, RuleDocument, SliceDocument } from "./documents.ts";
-import type { AssetRules, BreakerRules, EntityRules, InstrumentRules, MarkRules, ProviderRules, RuleSet, Slice } from "./types.ts";
+import type {
+  AssetRules,
+  BreakerRules,
+  EntityRules,
+  InstrumentRules,
+  MarkRules,
+  ProviderRules,
+  RuleSet,
+  Slice,
+} from "./types.ts";
 import { checkRules } from "./check.ts";
 
 const decimal = (text: string | undefined, absent: string): Rational => Rational.parse(text ?? absent);
@@ -170,7 +179,11 @@ function fund(document: RuleDocument["fund"] = {}): RuleSet["fund"] {
   return {
     eventCap: optional(document.eventCap),
     brake: brake
-      ? { drawdown: decimal(brake.drawdown, "0.3"), until: decimal(brake.until, "0.25"), hours: decimal(brake.hours, "8") }
+      ? {
+          drawdown: decimal(brake.drawdown, "0.3"),
+          until: decimal(brake.until, "0.25"),
+          hours: decimal(brake.hours, "8"),
+        }
       : null,
     tradingFeeShare: decimal(document.tradingFeeShare, "0"),
   };

@@ -147,7 +147,11 @@ export interface MarkRules {
 export type HaltState = "normal" | "reduce_only" | "no_new_orders" | "cancel_all" | "paused";
 
 export interface BreakerRules {
-  readonly priceMove: { readonly windowMs: number; readonly reduceOnlyAt: Rational; readonly noNewOrdersAt: Rational } | null;
+  readonly priceMove: {
+    readonly windowMs: number;
+    readonly reduceOnlyAt: Rational;
+    readonly noNewOrdersAt: Rational;
+  } | null;
   readonly stalePrice: { readonly state: HaltState } | null;
   readonly fundDrawdown: { readonly at: Rational; readonly state: HaltState } | null;
   readonly liquidationRate: { readonly windowMs: number; readonly countMax: number; readonly state: HaltState } | null;

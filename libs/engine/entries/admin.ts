@@ -7,11 +7,10 @@ import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding, settleChunk } from "../funding.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
-import { clearingAccount } from "../fills.ts";
 import type { Machine } from "../machine.ts";
 import { cancelOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
-import { badDebtAccount } from "../fills.ts";
+import { badDebtAccount, clearingAccount } from "../system-accounts.ts";
 
 /** A new version of the rules: whole or not at all. Every band was armed under the old one, so every pool is judged anew. */
 export function applyRules(machine: Machine, entry: Extract<EntryBody, { k: "rules" }>): void {
@@ -26,7 +25,11 @@ export function applyRules(machine: Machine, entry: Extract<EntryBody, { k: "rul
 
 export function applyHalt(machine: Machine, entry: Extract<EntryBody, { k: "halt" }>): void {
   const id = entry.scope === "global" ? "" : (entry.id ?? "");
-  machine.halts = operatorHalt(machine.halts, { scope: entry.scope, id, state: entry.state, reason: entry.reason }, machine.t);
+  machine.halts = operatorHalt(
+    machine.halts,
+    { scope: entry.scope, id, state: entry.state, reason: entry.reason },
+    machine.t,
+  );
   machine.fact(entry.state === "normal" ? "halt.lifted" : "halt.set", {
     scope: entry.scope,
     id: entry.scope === "global" ? null : id,
@@ -42,8 +45,12 @@ function cancelScope(machine: Machine, scope: string, id: string): void {
   const { book } = machine;
   for (const account of machine.accountsInOrder()) {
     if (scope === "account" && machine.accountName(account) !== id) continue;
-    if (scope === "entity" && (machine.entityOfAccount.get(machine.accountName(account)) ?? machine.accountName(account)) !== id) continue;
-    for (const order of [...book.orders(account)]) {
+    if (
+      scope === "entity" &&
+      (machine.entityOfAccount.get(machine.accountName(account)) ?? machine.accountName(account)) !== id
+    )
+      continue;
+    for (const order of book.orders(account).slice()) {
       if (scope === "instrument" && machine.instrument(order.instrument).id !== id) continue;
       cancelOrder(machine, order, "halt");
     }
@@ -60,7 +67,8 @@ export function applyExpire(machine: Machine, entry: Extract<EntryBody, { k: "ex
   book.market.setMarkPrice(instrument, price, machine.t);
   machine.factorMoved(book.market.markFactor(instrument));
   for (const account of machine.accountsInOrder())
-    for (const order of [...book.orders(account)]) if (order.instrument === instrument) cancelOrder(machine, order, "expired");
+    for (const order of book.orders(account).slice())
+      if (order.instrument === instrument) cancelOrder(machine, order, "expired");
   const settled = settleExpired(machine, instrument);
   machine.fact("instrument.expired", { instrument: entry.instrument, price: entry.price, settled });
 }
@@ -75,7 +83,10 @@ export function settleExpired(machine: Machine, instrument: number): number {
   let count = 0;
   for (const row of losersFirst(machine, instrument, price)) {
     const account = book.rowAccount(row);
-    if (account === clearingAccount || machine.liquidating(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account)))
+    if (
+      account === clearingAccount ||
+      machine.liquidating(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account))
+    )
       continue;
     if (count === machine.rules.accountsPerEntryMax) break;
     const qty = contractsOf(rules, book.qty(row));

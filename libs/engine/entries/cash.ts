@@ -1,17 +1,22 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { withdrawable } from "#libs/domain/margin/withdrawal.ts";
-import { houseAccount, insuranceAccount } from "../fills.ts";
 import { bookable, quantaOf } from "../amounts.ts";
 import { rejectionReceipt } from "../receipts.ts";
 import type { Machine } from "../machine.ts";
 import { gateOf, pricesGood } from "../gates.ts";
 import { repayParked } from "../sagas/bad-debt.ts";
+import { houseAccount, insuranceAccount } from "../system-accounts.ts";
 
 type Numbers = Record<string, string>;
 
 /** Why cash may not leave an account now (COL-13 … COL-16): codes in order of precedence, with the numbers of each. */
-function refusal(machine: Machine, account: number, asset: string, amount: Rational): { codes: string[]; numbers: Numbers } {
+function refusal(
+  machine: Machine,
+  account: number,
+  asset: string,
+  amount: Rational,
+): { codes: string[]; numbers: Numbers } {
   const { book, rules } = machine;
   const codes: string[] = [];
   const numbers: Numbers = {};
@@ -41,13 +46,24 @@ export function applyCash(machine: Machine, entry: Extract<EntryBody, { k: "cash
   if (amount.sign < 0) {
     const { codes, numbers } = refusal(machine, account, entry.asset, amount.negated());
     if (codes.length > 0) {
-      const seq = machine.fact("cash.rejected", { account: entry.account, asset: entry.asset, amount: entry.amount, codes, numbers });
+      const seq = machine.fact("cash.rejected", {
+        account: entry.account,
+        asset: entry.asset,
+        amount: entry.amount,
+        codes,
+        numbers,
+      });
       rejectionReceipt(machine, seq, entry.account, codes, numbers);
       return;
     }
   }
   if (!bookable(book.deposits(asset) + quantaOf(book.assetRules(asset), amount))) {
-    machine.fact("cash.rejected", { account: entry.account, asset: entry.asset, amount: entry.amount, codes: ["out_of_range"] });
+    machine.fact("cash.rejected", {
+      account: entry.account,
+      asset: entry.asset,
+      amount: entry.amount,
+      codes: ["out_of_range"],
+    });
     return;
   }
   const kind = amount.sign < 0 ? "withdrawal" : "deposit";
@@ -91,7 +107,14 @@ export function applyTransfer(machine: Machine, entry: Extract<EntryBody, { k: "
   const { codes, numbers } = refusal(machine, from, entry.asset, amount);
   const { from: payer, to: receiver } = entry;
   if (codes.length > 0) {
-    const seq = machine.fact("transfer.rejected", { from: payer, to: receiver, asset: entry.asset, amount: entry.amount, codes, numbers });
+    const seq = machine.fact("transfer.rejected", {
+      from: payer,
+      to: receiver,
+      asset: entry.asset,
+      amount: entry.amount,
+      codes,
+      numbers,
+    });
     rejectionReceipt(machine, seq, payer, codes, numbers);
     return;
   }

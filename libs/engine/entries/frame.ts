@@ -77,11 +77,16 @@ function applyQualities(machine: Machine, entry: FrameBody): void {
 /** Keeps the last good price of everything the frame speaks of: what a doubtful price is measured against. */
 function rememberGood(machine: Machine, entry: FrameBody): void {
   const { book } = machine;
-  const named = new Set([...Object.keys(entry.index ?? {}), ...Object.keys(entry.mark ?? {}), ...Object.keys(entry.quality ?? {})]);
+  const named = new Set([
+    ...Object.keys(entry.index ?? {}),
+    ...Object.keys(entry.mark ?? {}),
+    ...Object.keys(entry.quality ?? {}),
+  ]);
   for (const id of named) {
     const instrument = book.instrumentIndex(id);
     const asset = book.assetIndex(id);
-    const price = instrument >= 0 ? book.market.markPrice(instrument) : asset >= 0 ? book.market.indexPrice(asset) : null;
+    const price =
+      instrument >= 0 ? book.market.markPrice(instrument) : asset >= 0 ? book.market.indexPrice(asset) : null;
     const quality = instrument >= 0 ? book.market.instrumentQuality(instrument) : book.market.assetQuality(asset);
     if (price !== null && quality === "good") machine.lastGood.set(id, price);
   }

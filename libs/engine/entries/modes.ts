@@ -5,7 +5,8 @@ import { withdrawable } from "#libs/domain/margin/withdrawal.ts";
 import { contractsOf } from "../amounts.ts";
 import { gateOf, pricesGood } from "../gates.ts";
 import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { rejectionReceipt } from "../receipts.ts";
 
 type ModeEntry = Extract<EntryBody, { k: "mode" }>;
@@ -91,7 +92,13 @@ export function applyMargin(machine: Machine, entry: MarginEntry): void {
     }
   }
   if (codes.length > 0) {
-    const seq = machine.fact("margin.rejected", { account: entry.account, instrument: entry.instrument, amount: entry.amount, codes, numbers });
+    const seq = machine.fact("margin.rejected", {
+      account: entry.account,
+      instrument: entry.instrument,
+      amount: entry.amount,
+      codes,
+      numbers,
+    });
     rejectionReceipt(machine, seq, entry.account, codes, numbers);
     return;
   }

@@ -9,7 +9,8 @@ import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import { contractsOf, lotsOf } from "../amounts.ts";
 import { gateOf, pricesGood } from "../gates.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { cancelOrder } from "../resting-orders.ts";
 import { orderReceipt } from "../receipts.ts";
 
@@ -102,7 +103,8 @@ function checkForm(machine: Machine, wanted: Wanted, refusal: Refusal): void {
   if (machine.liquidating(isolated ? machine.book.isolatedPool(row) : machine.book.crossPool(account)))
     refusal.add("pool_liquidating");
   const quality = machine.book.market.instrumentQuality(instrument);
-  if (permitted(wanted.reduces ? "reduce_risk" : "open_risk", quality) !== "yes") refusal.add("price_quality", quality, "good");
+  if (permitted(wanted.reduces ? "reduce_risk" : "open_risk", quality) !== "yes")
+    refusal.add("price_quality", quality, "good");
   // Opening risk leans on everything that equity is made of, not on this one mark alone.
   if (!wanted.reduces && !pricesGood(machine, machine.book.crossView(account))) refusal.add("price_quality");
 }
@@ -170,11 +172,16 @@ function checkLimits(machine: Machine, wanted: Wanted, refusal: Refusal): void {
   if (limits.maxOpenInterest !== null && open.above(limits.maxOpenInterest))
     refusal.add("open_interest_limit", open.toStringUp(), limits.maxOpenInterest.toStringDown());
   if (limits.maxOpenInterestShare !== null && reached.abs().above(open.times(limits.maxOpenInterestShare)))
-    refusal.add("open_interest_share", reached.abs().toStringUp(), open.times(limits.maxOpenInterestShare).toStringDown());
+    refusal.add(
+      "open_interest_share",
+      reached.abs().toStringUp(),
+      open.times(limits.maxOpenInterestShare).toStringDown(),
+    );
   const { maxOpenPositions } = machine.rules.limits;
   if (maxOpenPositions !== null && wanted.held.isZero()) {
     let count = 1;
-    for (let row = book.firstRow(wanted.account); row >= 0; row = book.nextRow(row)) if (book.qty(row) !== 0n) count += 1;
+    for (let row = book.firstRow(wanted.account); row >= 0; row = book.nextRow(row))
+      if (book.qty(row) !== 0n) count += 1;
     if (count > maxOpenPositions) refusal.add("open_positions", String(count), String(maxOpenPositions));
   }
 }

@@ -2,13 +2,14 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
 import { amountOf, bookable, lotsOf, quantaOf } from "../amounts.ts";
-import { addFeeLegs, badDebtAccount, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
+import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
 import { settleExpired } from "./admin.ts";
+import { badDebtAccount } from "../system-accounts.ts";
 
 type TradeEntry = Extract<EntryBody, { k: "trade" }>;
 
@@ -32,7 +33,13 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
     { account: seller, side: "sell", signed: qty.negated(), order: entry.sellOrder },
   ];
   for (const one of sides) {
-    const done = fillSide(machine, draft, { account: one.account, instrument, qty: one.signed, price, liquidation: false });
+    const done = fillSide(machine, draft, {
+      account: one.account,
+      instrument,
+      qty: one.signed,
+      price,
+      liquidation: false,
+    });
     if (done.deficit.sign > 0) {
       // The missing money stands against bad_debt until it is covered below; cross cash never pays for an isolated pool.
       draft.cash(badDebtAccount, settle, done.deficit.negated());
@@ -56,7 +63,8 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
     cancelUncoveredReduceOnly(machine, one.account, instrument);
     releaseIfFlat(machine, book.row(one.account, instrument));
   }
-  for (const deficit of deficits) coverDeficit(machine, { asset: settle, amount: deficit.amount, instrument, saga: null });
+  for (const deficit of deficits)
+    coverDeficit(machine, { asset: settle, amount: deficit.amount, instrument, saga: null });
   // A late fill of an expired instrument is booked as it is, and what it opened settles at once.
   if (machine.closedInstruments.has(instrument)) settleExpired(machine, instrument);
 }
@@ -69,7 +77,10 @@ function fits(machine: Machine, instrument: number, qty: Rational, price: Ration
   return bookable(open + lotsOf(rules, qty.abs())) && bookable(fillValue(rules, qty, price, quantum).floorIn(quantum));
 }
 
-function refuseRange(machine: Machine, entry: { readonly k: string; readonly instrument: string; readonly qty: string }): void {
+function refuseRange(
+  machine: Machine,
+  entry: { readonly k: string; readonly instrument: string; readonly qty: string },
+): void {
   machine.fact(`${entry.k}.refused`, { instrument: entry.instrument, qty: entry.qty, codes: ["out_of_range"] });
 }
 

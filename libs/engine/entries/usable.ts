@@ -27,11 +27,13 @@ function needInstrument(machine: Machine, id: string): number {
 
 function needAmount(machine: Machine, asset: string, amount: string): void {
   needAsset(machine, asset);
-  if (!Rational.parse(amount).isMultipleOf(machine.market.asset(asset).quantum)) throw new EntryRefused("off_quantum", amount);
+  if (!Rational.parse(amount).isMultipleOf(machine.market.asset(asset).quantum))
+    throw new EntryRefused("off_quantum", amount);
 }
 
 function needIndex(machine: Machine, asset: number): void {
-  if (machine.book.market.indexPrice(asset) === null) throw new EntryRefused("price_missing", machine.book.assetRules(asset).id);
+  if (machine.book.market.indexPrice(asset) === null)
+    throw new EntryRefused("price_missing", machine.book.assetRules(asset).id);
 }
 
 function needPrices(machine: Machine, instrument: number): void {
@@ -54,7 +56,8 @@ function needAccountPrices(machine: Machine, id: string): void {
 
 function needLots(machine: Machine, instrument: number, qty: string): void {
   const amount = Rational.parse(qty);
-  if (amount.isZero() || !amount.isMultipleOf(machine.instrument(instrument).lot)) throw new EntryRefused("off_lot", qty);
+  if (amount.isZero() || !amount.isMultipleOf(machine.instrument(instrument).lot))
+    throw new EntryRefused("off_lot", qty);
 }
 
 /**

@@ -4,13 +4,13 @@ import type { ConversionStep } from "#libs/domain/settlement/conversion.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
-import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "../fills.ts";
 import { sharingReceipt } from "../receipts.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { balancesOf } from "../balances.ts";
-import { capLeft, payableBalances } from "./fund.ts";
+import { capLeft, payableBalances, payFromFund } from "./fund.ts";
 import type { Saga } from "./saga.ts";
-import { payFromFund } from "./settlement.ts";
+import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "../system-accounts.ts";
 
 export interface Deficit {
   readonly asset: number;
@@ -35,7 +35,15 @@ function winnersOf(machine: Machine, instrument: number, except: number): (Winne
     const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account);
     const { fullEquity } = evaluatePool(book.poolView(pool), market, machine.rules);
     const mode = book.isIsolated(row) ? ("isolated" as const) : ("cross" as const);
-    return [{ account: machine.accountName(account), mode, profit, fullEquity: fullEquity.dividedBy(market.index(settle.id)), row }];
+    return [
+      {
+        account: machine.accountName(account),
+        mode,
+        profit,
+        fullEquity: fullEquity.dividedBy(market.index(settle.id)),
+        row,
+      },
+    ];
   });
 }
 
@@ -108,7 +116,11 @@ export function coverDeficit(machine: Machine, deficit: Deficit): void {
 }
 
 /** Another fund's asset turned into the debt's: sold to `house`, or kept by `bad_debt` against the debt. */
-function addFundConversion(machine: Machine, draft: ReturnType<Machine["ledger"]["begin"]>, step: ConversionStep): void {
+function addFundConversion(
+  machine: Machine,
+  draft: ReturnType<Machine["ledger"]["begin"]>,
+  step: ConversionStep,
+): void {
   const from = machine.book.assetIndex(step.from);
   const to = machine.book.assetIndex(step.to);
   draft.cash(insuranceAccount, from, step.sold.negated());
@@ -129,8 +141,16 @@ export function repayParked(machine: Machine, asset: number): void {
   const paid = held < owed ? held : owed;
   if (paid <= 0n) return;
   const amount = amountOf(rules, paid);
-  machine.ledger.begin().cash(insuranceAccount, asset, amount.negated()).cash(badDebtAccount, asset, amount).book("bad_debt");
+  machine.ledger
+    .begin()
+    .cash(insuranceAccount, asset, amount.negated())
+    .cash(badDebtAccount, asset, amount)
+    .book("bad_debt");
   if (paid === owed) machine.parked.delete(asset);
   else machine.parked.set(asset, owed - paid);
-  machine.fact("debt.repaid", { asset: rules.id, amount: amount.toStringDown(), left: amountOf(rules, owed - paid).toStringUp() });
+  machine.fact("debt.repaid", {
+    asset: rules.id,
+    amount: amount.toStringDown(),
+    left: amountOf(rules, owed - paid).toStringUp(),
+  });
 }

@@ -10,11 +10,12 @@ import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
 import { type BookCandidate, candidateOf, placeOf, rankingOf } from "../adl-ranking.ts";
 import { sha256 } from "../digest.ts";
-import { badDebtAccount, fillSide, releaseIfFlat } from "../fills.ts";
+import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import { gateOf } from "../gates.ts";
 import { hedgedContracts } from "../hedges.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { cancelOrders, cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { adlReceipt } from "../receipts.ts";
 import { poolAfterClose, poolHealth, positionsOf, referencePrice } from "./judgement.ts";
@@ -22,11 +23,18 @@ import { emitResume, heldBy, type StageResult } from "./orders.ts";
 import { coverDeficit } from "./bad-debt.ts";
 import { noteRounding } from "./settlement.ts";
 import type { Deleveraging, Saga, Taking } from "./saga.ts";
+import { badDebtAccount } from "../system-accounts.ts";
 
 /** What a ranked position can give at this price, as it stands now: scores are the frame's, sizes and equity are of this moment. */
-function counterpartyOf(machine: Machine, ranked: Ranked<BookCandidate>, price: Rational, policy: AdlPolicy): Counterparty | null {
+function counterpartyOf(
+  machine: Machine,
+  ranked: Ranked<BookCandidate>,
+  price: Rational,
+  policy: AdlPolicy,
+): Counterparty | null {
   const { book } = machine;
-  if (book.rowAccount(ranked.row) < 0 || machine.accountName(book.rowAccount(ranked.row)) !== ranked.account) return null;
+  if (book.rowAccount(ranked.row) < 0 || machine.accountName(book.rowAccount(ranked.row)) !== ranked.account)
+    return null;
   if (book.qty(ranked.row) === 0n || machine.liquidating(ranked.pool)) return null;
   const now = candidateOf(machine, ranked.row);
   if (now.qty.sign !== ranked.qty.sign || now.fullEquityUsd.sign <= 0) return null;
@@ -80,7 +88,10 @@ function keepingRatio(machine: Machine, candidate: BookCandidate, most: Rational
   if (position === undefined) return 0n;
   const before = poolHealth(machine, pool);
   const perContract = unrealisedProfit(instrument, position.qty, position.cost, price).dividedBy(position.qty.abs());
-  const ratio = (health: { maintenanceEquity: Rational; mm: Rational }) => ({ equity: health.maintenanceEquity, mm: health.mm });
+  const ratio = (health: { maintenanceEquity: Rational; mm: Rational }) => ({
+    equity: health.maintenanceEquity,
+    mm: health.mm,
+  });
   return lotsKeepingRatio(most.floorIn(instrument.lot), (lots) => {
     const contracts = contractsOf(instrument, lots);
     const after = poolAfterClose(pool, position, contracts, perContract.times(contracts), Rational.zero);
@@ -99,7 +110,10 @@ export interface AllocationTerms {
 }
 
 /** Who gives how much: the published decision of RULES §8. */
-export function allocation(machine: Machine, terms: AllocationTerms): { readonly result: Allocation; readonly asked: readonly Counterparty[] } {
+export function allocation(
+  machine: Machine,
+  terms: AllocationTerms,
+): { readonly result: Allocation; readonly asked: readonly Counterparty[] } {
   const asked: Counterparty[] = [];
   const rules = machine.instrument(terms.instrument);
   const inOrder = terms.policy === "queue";
@@ -136,12 +150,19 @@ export function deleverage(machine: Machine, saga: Saga): StageResult {
     // Whatever may be missing in the end, by roundings alone, comes from here.
     saga.uncovered.set(instrument, saga.uncovered.get(instrument) ?? Rational.zero);
     // Where no price bankrupts the position, or none brings enough, there is no p_bk to settle at: mark leaves everybody as they are.
-    const reference = rules.kind === "inverse" ? saga.bankruptcy.get(instrument) : referencePrice(machine, saga, instrument, held);
+    const reference =
+      rules.kind === "inverse" ? saga.bankruptcy.get(instrument) : referencePrice(machine, saga, instrument, held);
     const price = reference ?? markOf(machine, instrument);
     const ranking = rankingOf(machine, instrument, side);
     const policy = rules.adlPolicy;
     const { result, asked } = allocation(machine, { instrument, side, need: held.abs(), price, policy, ranking });
-    const publication = publish(machine, saga, { instrument, side, price, need: held.abs(), ranking, policy }, asked, result);
+    const publication = publish(
+      machine,
+      saga,
+      { instrument, side, price, need: held.abs(), ranking, policy },
+      asked,
+      result,
+    );
     saga.queue.shift();
     if (result.allocation.length === 0) continue;
     const takings = result.allocation.map((one): Taking => {
@@ -222,7 +243,13 @@ function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking)
   for (const row of [own, taking.row]) bookAccruedFunding(machine, row);
   const draft = machine.ledger.begin();
   fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
-  const other = fillSide(machine, draft, { account: taking.account, instrument, qty: signed.negated(), price, liquidation: false });
+  const other = fillSide(machine, draft, {
+    account: taking.account,
+    instrument,
+    qty: signed.negated(),
+    price,
+    liquidation: false,
+  });
   draft.cash(badDebtAccount, settle, other.deficit.negated());
   noteRounding(saga, settle, draft.residueToRounding(settle));
   draft.book("fill");

@@ -68,7 +68,10 @@ export function applyOutcome(machine: Machine, entry: OutcomeEntry): void {
   if (entry.k === "blocked") {
     const row = machine.book.poolRow(saga.pool);
     cancelOrders(machine, saga.account, row < 0 ? null : machine.book.rowInstrument(row), "liquidation");
-    machine.fact("account.blocked", { account: machine.accountName(saga.account), instrument: machine.poolInstrument(saga.pool) });
+    machine.fact("account.blocked", {
+      account: machine.accountName(saga.account),
+      instrument: machine.poolInstrument(saga.pool),
+    });
     judgeSaga(machine, saga);
   } else if (entry.k === "closed") {
     if (open.effect === "close") afterClose(machine, saga, open, entry);
@@ -128,7 +131,13 @@ function enter(machine: Machine, saga: Saga, event: SagaEvent): void {
   const before = saga.state;
   saga.state = advance(before, event);
   if (saga.state === "partial") beginPass(machine, saga);
-  else if (saga.state === "full" || saga.state === "providers" || saga.state === "fund-backed" || saga.state === "deleveraging" || saga.state === "bad-debt")
+  else if (
+    saga.state === "full" ||
+    saga.state === "providers" ||
+    saga.state === "fund-backed" ||
+    saga.state === "deleveraging" ||
+    saga.state === "bad-debt"
+  )
     beginStage(machine, saga);
   if (saga.state !== before && saga.state !== "released" && saga.state !== "settling")
     machine.fact("liquidation.stage", {

@@ -1,14 +1,15 @@
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import { closingFees } from "#libs/domain/settlement/fees.ts";
 import { planLiquidationEnd } from "#libs/domain/settlement/liquidation-end.ts";
 import { amountOf } from "../amounts.ts";
 import { bookConversions, conversionRequest } from "../conversions.ts";
-import { addFeeLegs, badDebtAccount, insuranceAccount, releaseIfFlat } from "../fills.ts";
+import { addFeeLegs, releaseIfFlat } from "../fills.ts";
 import type { Machine } from "../machine.ts";
 import { balancesOf } from "../balances.ts";
 import { coverDeficit } from "./bad-debt.ts";
 import { poolHealth, positionsOf } from "./judgement.ts";
 import type { Saga } from "./saga.ts";
+import { badDebtAccount, insuranceAccount } from "../system-accounts.ts";
 
 /** Each round covers what the last left short; a second one only where funds and conversions competed for `house`. */
 const endRoundsMax = 16;
@@ -37,8 +38,11 @@ function chargeClosingFees(machine: Machine, saga: Saga): void {
     const settle = book.settleIndex(instrument);
     const { quantum } = book.assetRules(settle);
     const row = book.poolRow(saga.pool);
-    const cash = row < 0 ? machine.ledger.balance(saga.account, settle) : amountOf(book.assetRules(settle), book.margin(row));
-    const fullEquity = poolHealth(machine, book.poolView(saga.pool)).fullEquity.dividedBy(machine.market.index(rules.settle));
+    const cash =
+      row < 0 ? machine.ledger.balance(saga.account, settle) : amountOf(book.assetRules(settle), book.margin(row));
+    const fullEquity = poolHealth(machine, book.poolView(saga.pool)).fullEquity.dividedBy(
+      machine.market.index(rules.settle),
+    );
     const { takerFee, liquidationFee } = rules;
     const fees = closingFees({ notional, takerFee, liquidationFee, fullEquity, cash, quantum });
     if (fees.taker.isZero() && fees.liquidation.isZero()) continue;
@@ -79,7 +83,11 @@ function settleCross(machine: Machine, saga: Saga): void {
   if (!flat) {
     // With positions left the debt is an ordinary liability: what house and providers take is converted, the rest stays.
     const plan = planLiquidationEnd({ ...request, insurance: [] }, machine.market);
-    bookConversions(machine, saga.account, plan.steps.filter((step) => step.counterparty !== "bad_debt"));
+    bookConversions(
+      machine,
+      saga.account,
+      plan.steps.filter((step) => step.counterparty !== "bad_debt"),
+    );
     return;
   }
   for (let round = 0; round < endRoundsMax; round += 1) {
@@ -91,7 +99,11 @@ function settleCross(machine: Machine, saga: Saga): void {
   }
 }
 
-function coverShortfall(machine: Machine, saga: Saga, short: { readonly asset: string; readonly amount: Rational }): void {
+function coverShortfall(
+  machine: Machine,
+  saga: Saga,
+  short: { readonly asset: string; readonly amount: Rational },
+): void {
   const asset = machine.book.assetIndex(short.asset);
   machine.ledger
     .begin()
@@ -121,7 +133,10 @@ export function endSaga(machine: Machine, saga: Saga): void {
     outcome: saga.closed ? (positionsOf(book.poolView(saga.pool)).length === 0 ? "closed" : "reduced") : "released",
     fundUsd: saga.spentUsd.toStringUp(),
   });
-  machine.fact("account.unblocked", { account: machine.accountName(saga.account), instrument: machine.poolInstrument(saga.pool) });
+  machine.fact("account.unblocked", {
+    account: machine.accountName(saga.account),
+    instrument: machine.poolInstrument(saga.pool),
+  });
   machine.touch(saga.pool);
   if (row >= 0) {
     machine.touchAccount(saga.account);

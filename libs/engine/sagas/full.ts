@@ -1,6 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { closingLimit } from "#libs/domain/liquidation/limits.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { instrumentsByRelief, limitingPrice, referencePrice } from "./judgement.ts";
 import { spendable } from "./fund.ts";
 import { bookAccess, type ClosingOrder, emitClose, heldBy, type StageResult } from "./orders.ts";
@@ -20,7 +21,13 @@ export function continueFull(machine: Machine, saga: Saga): StageResult {
   return continueOnBook(machine, saga, (instrument, held) => {
     const side = held.sign > 0 ? "long" : "short";
     const { maxSlippage, depthShare } = machine.rules.liquidation;
-    const limit = closingLimit(side, markOf(machine, instrument), limitingPrice(saga, instrument), maxSlippage, saga.slice);
+    const limit = closingLimit(
+      side,
+      markOf(machine, instrument),
+      limitingPrice(saga, instrument),
+      maxSlippage,
+      saga.slice,
+    );
     return { instrument, qty: held.abs(), limit: positive(limit), depthShare, backing: null };
   });
 }
@@ -69,9 +76,17 @@ function continueOnBook(
 }
 
 /** After an outcome of stage 3 or 5: another slice where there is hope, else the next position. */
-export function afterSlice(machine: Machine, saga: Saga, instrument: number, closed: Rational, exhausted: boolean): void {
+export function afterSlice(
+  machine: Machine,
+  saga: Saga,
+  instrument: number,
+  closed: Rational,
+  exhausted: boolean,
+): void {
   const atBankruptcy = saga.limit === null || saga.limit.equals(limitingPrice(saga, instrument) ?? Rational.zero);
-  const noneLeft = closed.isZero() && (atBankruptcy || saga.state !== "full" || (machine.rules.liquidation.maxSlippage?.isZero() ?? true));
+  const noneLeft =
+    closed.isZero() &&
+    (atBankruptcy || saga.state !== "full" || (machine.rules.liquidation.maxSlippage?.isZero() ?? true));
   if (exhausted || noneLeft) {
     saga.queue.shift();
     saga.slice = 1;

@@ -93,8 +93,7 @@ export function poolAfterClose(
     qty: position.qty.times(share),
     cost: position.cost.times(share),
   };
-  if (pool.kind === "isolated")
-    return { kind: "isolated", margin: pool.margin.plus(gained), position: after };
+  if (pool.kind === "isolated") return { kind: "isolated", margin: pool.margin.plus(gained), position: after };
   const settle = position.instrument.settle;
   const others = pool.cash.filter((one) => one.asset !== settle);
   const own = pool.cash.find((one) => one.asset === settle)?.amount ?? Rational.zero;

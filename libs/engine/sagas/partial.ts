@@ -5,7 +5,8 @@ import { compareRatios, type RatioParts } from "#libs/domain/liquidation/order-o
 import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { OpenPosition, Pool } from "#libs/domain/positions/views.ts";
 import { contractsOf, lotsOf } from "../amounts.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { instrumentsByRelief, limitingPrice, poolAfterClose, poolHealth, positionsOf } from "./judgement.ts";
 import { emitClose, bookAccess, type StageResult } from "./orders.ts";
 import type { Saga } from "./saga.ts";

@@ -5,7 +5,8 @@ import { fillValue } from "#libs/domain/positions/value.ts";
 import type { CrossPool, OpenPosition } from "#libs/domain/positions/views.ts";
 import type { ProviderRules } from "#libs/domain/rule-set/types.ts";
 import { amountOf, contractsOf, lotsOf } from "../amounts.ts";
-import { markOf, type Machine } from "../machine.ts";
+import type { Machine } from "../machine.ts";
+import { markOf } from "../pools.ts";
 import { gateOf } from "../gates.ts";
 import { spendable } from "./fund.ts";
 import { referencePrice } from "./judgement.ts";
@@ -71,7 +72,13 @@ function isolatedKeepsMargin(machine: Machine, account: number, row: number, tak
 }
 
 /** What a provider still stands ready for: its capacity less the position in that direction that it holds already. */
-function readiness(machine: Machine, provider: ProviderRules, account: number, instrument: number, takes: 1 | -1): Rational {
+function readiness(
+  machine: Machine,
+  provider: ProviderRules,
+  account: number,
+  instrument: number,
+  takes: 1 | -1,
+): Rational {
   const row = machine.book.findRow(account, instrument);
   const held = row < 0 ? Rational.zero : contractsOf(machine.instrument(instrument), machine.book.qty(row));
   return provider.capacity.minus(takes > 0 ? held : held.negated());

@@ -60,7 +60,14 @@ export interface Saga {
   deleveraging: Deleveraging | null;
 }
 
-export function newSaga(slot: number, id: string, pool: number, account: number, startedSeq: number, startedAt: number): Saga {
+export function newSaga(
+  slot: number,
+  id: string,
+  pool: number,
+  account: number,
+  startedSeq: number,
+  startedAt: number,
+): Saga {
   return {
     slot,
     id,

@@ -3,14 +3,15 @@ import type { Fill } from "#libs/contracts/log.ts";
 import { topUp } from "#libs/domain/liquidation/fund-backed.ts";
 import { notional, value } from "#libs/domain/positions/value.ts";
 import { contractsOf } from "../amounts.ts";
-import { addFeeLegs, badDebtAccount, feeOf, fillSide, insuranceAccount, marketAccount, releaseIfFlat } from "../fills.ts";
+import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { coverDeficit } from "./bad-debt.ts";
-import { spendable } from "./fund.ts";
+import { payFromFund, spendable } from "./fund.ts";
 import { referencePrice } from "./judgement.ts";
 import { stageOfState, type Saga } from "./saga.ts";
+import { badDebtAccount, insuranceAccount, marketAccount } from "../system-accounts.ts";
 
 export interface Closing {
   readonly instrument: number;
@@ -40,7 +41,13 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   for (const account of [saga.account, counterparty]) bookAccruedFunding(machine, book.row(account, instrument));
   const draft = machine.ledger.begin();
   const done = fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
-  const other = fillSide(machine, draft, { account: counterparty, instrument, qty: signed.negated(), price, liquidation: false });
+  const other = fillSide(machine, draft, {
+    account: counterparty,
+    instrument,
+    qty: signed.negated(),
+    price,
+    liquidation: false,
+  });
   draft.cash(badDebtAccount, settle, other.deficit.negated());
   const payTo = (amount: Rational): void => {
     if (book.isIsolated(row)) draft.margin(row, settle, amount);
@@ -98,25 +105,22 @@ function noteUncovered(machine: Machine, saga: Saga, closing: Closing, held: Rat
   if (reference === null) return;
   const rules = machine.instrument(closing.instrument);
   const direction = held.sign > 0 ? closing.qty : closing.qty.negated();
-  const lost = value(rules, direction, reference).minus(value(rules, direction, closing.price)).minus(paid);
+  const lost = value(rules, direction, reference)
+    .minus(value(rules, direction, closing.price))
+    .minus(paid);
   if (lost.sign <= 0) return;
   const usd = lost.times(machine.market.index(rules.settle));
   saga.uncovered.set(closing.instrument, (saga.uncovered.get(closing.instrument) ?? Rational.zero).plus(usd));
 }
 
-export function payFromFund(machine: Machine, saga: Saga | null, settle: number, paid: Rational): void {
-  const asset = machine.book.assetRules(settle);
-  if (saga !== null) saga.spentUsd = saga.spentUsd.plus(paid.times(machine.market.index(asset.id)));
-  machine.recordFundResult(settle, paid.negated());
-  machine.fact("insurance.paid", {
-    ...(saga === null ? {} : { saga: saga.id, account: machine.accountName(saga.account) }),
-    asset: asset.id,
-    amount: paid.toStringDown(),
-    balance: machine.ledger.balance(insuranceAccount, settle).toStringDown(),
-  });
-}
-
-function reportClose(machine: Machine, saga: Saga, closing: Closing, held: Rational, realised: Rational, paid: Rational): void {
+function reportClose(
+  machine: Machine,
+  saga: Saga,
+  closing: Closing,
+  held: Rational,
+  realised: Rational,
+  paid: Rational,
+): void {
   const rules = machine.instrument(closing.instrument);
   saga.step += 1;
   machine.fact("liquidation.step", {
@@ -136,7 +140,13 @@ function reportClose(machine: Machine, saga: Saga, closing: Closing, held: Ratio
 }
 
 /** Books the fills of a closing order, in order; returns the contracts closed. */
-export function settleFills(machine: Machine, saga: Saga, instrument: number, fills: readonly Fill[], terms: { takerFee: boolean; backed: boolean }): Rational {
+export function settleFills(
+  machine: Machine,
+  saga: Saga,
+  instrument: number,
+  fills: readonly Fill[],
+  terms: { takerFee: boolean; backed: boolean },
+): Rational {
   const rules = machine.instrument(instrument);
   let closed = Rational.zero;
   for (const fill of fills) {
@@ -147,7 +157,12 @@ export function settleFills(machine: Machine, saga: Saga, instrument: number, fi
     const qty = Rational.min(filled, open);
     // A liquidation never turns a position round: what is too much is not booked but reported, for the venue to correct.
     if (filled.above(open))
-      machine.fact("liquidation.overfilled", { saga: saga.id, instrument: rules.id, qty: filled.minus(open).toStringDown(), price: fill.price });
+      machine.fact("liquidation.overfilled", {
+        saga: saga.id,
+        instrument: rules.id,
+        qty: filled.minus(open).toStringDown(),
+        price: fill.price,
+      });
     if (qty.isZero()) break;
     const price = Rational.parse(fill.price);
     settleClose(machine, saga, { instrument, qty, price, counterparty: marketAccount, ...terms });
