@@ -9,7 +9,10 @@ export function usd(value: number): string {
   return size >= 100 || size === 0 ? `${sign}$${count(size)}` : `${sign}$${size.toFixed(2)}`;
 }
 
-export const count = (value: number): string => Math.round(value).toString().replace(/\B(?=(\d{3})+(?!\d))/g, ",");
+export const count = (value: number): string =>
+  Math.round(value)
+    .toString()
+    .replace(/\B(?=(\d{3})+(?!\d))/g, ",");
 export const percent = (share: number, decimals: number = 1): string => `${(share * 100).toFixed(decimals)} %`;
 export const basisPoints = (value: number): string => `${value.toFixed(1)} bp`;
 

@@ -32,7 +32,11 @@ function isManifest(value: unknown): value is CrashManifest {
   if (typeof value !== "object" || value === null) return false;
   const { name, warmupFrom, from, to, assets, instruments, sources } = value as Record<string, unknown>;
   const times = [warmupFrom, from, to].every((one) => Number.isSafeInteger(one));
-  return typeof name === "string" && times && [assets, instruments, sources].every((one) => Array.isArray(one) && one.length > 0);
+  return (
+    typeof name === "string" &&
+    times &&
+    [assets, instruments, sources].every((one) => Array.isArray(one) && one.length > 0)
+  );
 }
 
 /** The manifest of a folder, its shape checked as far as the replay depends on it. Throws `BadRecording`. */
@@ -44,7 +48,8 @@ export function readManifest(folder: string): CrashManifest {
     if (error instanceof BadRecording) throw error;
     throw new BadRecording(`${folder}${sep}crash.json is not JSON: ${String(error)}`);
   }
-  if (!isManifest(value)) throw new BadRecording(`${folder}${sep}crash.json lacks name, times, assets, instruments or sources`);
+  if (!isManifest(value))
+    throw new BadRecording(`${folder}${sep}crash.json lacks name, times, assets, instruments or sources`);
   if (!(value.warmupFrom <= value.from && value.from < value.to))
     throw new BadRecording(`${folder}${sep}crash.json: warmupFrom, from and to must rise`);
   return value;
@@ -65,7 +70,9 @@ export function readCrash(folder: string): RecordedCrash {
     tiers.set(id, parseTiers(tierFile, text, tierSymbol));
   }
   const funding = new Map(
-    (manifest.funding ?? []).map(({ instrument, file }) => [instrument, parseFunding(file, readText(folder, file))] as const),
+    (manifest.funding ?? []).map(
+      ({ instrument, file }) => [instrument, parseFunding(file, readText(folder, file))] as const,
+    ),
   );
   return { manifest, bars, tiers, funding };
 }

@@ -30,11 +30,18 @@ export function readPatch(file: string, crash: RecordedCrash): unknown {
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw new PatchRefused(file, [{ path: "$", code: "unreadable", message: error instanceof Error ? error.message : String(error) }]);
+    throw new PatchRefused(file, [
+      { path: "$", code: "unreadable", message: error instanceof Error ? error.message : String(error) },
+    ]);
   }
   const read = readJson(text, depthMax, problems);
   if (read === undefined || problems.count > 0) throw new PatchRefused(file, problems.list());
-  const terms = { policy: "queue", fundEventCapUsd: "1", providerCapacity: new Map(), settlePrices: new Map() } as const;
+  const terms = {
+    policy: "queue",
+    fundEventCapUsd: "1",
+    providerCapacity: new Map(),
+    settlePrices: new Map(),
+  } as const;
   const merged = mergeRules(crashRules(crash, terms), read.value);
   if (!expectShape(RuleSchema, merged, "$", problems)) throw new PatchRefused(file, problems.list());
   const compiled = compileRules(merged, 1);

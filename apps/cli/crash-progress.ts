@@ -7,7 +7,7 @@ const linesMs = 5_000;
 /** Where a run is, on stderr: one line that rewrites itself on a terminal, else a line every few seconds. */
 export class Progress {
   readonly #name: string;
-  readonly #terminal =  process.stderr.isTTY;
+  readonly #terminal = process.stderr.isTTY;
   #last = Date.now();
 
   constructor(name: string) {

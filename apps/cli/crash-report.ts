@@ -15,7 +15,9 @@ export type Row = readonly string[];
 export function textTable(rows: readonly Row[]): string {
   const widths = (rows[0] ?? []).map((_, at) => Math.max(...rows.map((row) => (row[at] ?? "").length)));
   return rows
-    .map((row) => row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  "))
+    .map((row) =>
+      row.map((cell, at) => (at === 0 ? cell.padEnd(widths[at] ?? 0) : cell.padStart(widths[at] ?? 0))).join("  "),
+    )
     .map((line) => `  ${line.trimEnd()}`)
     .join("\n");
 }
@@ -78,7 +80,12 @@ export function haltRows(outcome: CrashOutcome): Row[] {
 export function adlRows(outcome: CrashOutcome): Row[] {
   return [
     ["instrument", "needed", "taken", "fills"],
-    ...outcome.adl.byInstrument.map((one) => [one.instrument, usd(one.neededUsd), usd(one.notionalUsd), count(one.fills)]),
+    ...outcome.adl.byInstrument.map((one) => [
+      one.instrument,
+      usd(one.neededUsd),
+      usd(one.notionalUsd),
+      count(one.fills),
+    ]),
   ];
 }
 
@@ -100,13 +107,18 @@ export function speedRows({ outcome, speed }: NamedRun): Row[] {
     ["entries per second", count(speed.entriesPerSecond)],
     ["engine time, wall time", `${speed.appliedSeconds.toFixed(1)} s, ${speed.wallSeconds.toFixed(1)} s`],
     ["tick p50, p99, max", `${micros(speed.tickP50)}, ${micros(speed.tickP99)}, ${micros(speed.tickMax)}`],
-    ["accounts touched per tick: mean, p99, max", [outcome.touched.mean, outcome.touched.p99, outcome.touched.max].map((one) => percent(one, 3)).join(", ")],
+    [
+      "accounts touched per tick: mean, p99, max",
+      [outcome.touched.mean, outcome.touched.p99, outcome.touched.max].map((one) => percent(one, 3)).join(", "),
+    ],
     ["exact fallbacks", count(outcome.counters["exactFallbacks"] ?? 0)],
   ];
 }
 
 export function lossesText(outcome: CrashOutcome): string {
-  const shared = Object.entries(outcome.lossShared).map(([asset, one]) => `${one.amount.toFixed(4)} ${asset} by ${count(one.accounts)} accounts`);
+  const shared = Object.entries(outcome.lossShared).map(
+    ([asset, one]) => `${one.amount.toFixed(4)} ${asset} by ${count(one.accounts)} accounts`,
+  );
   const parked = Object.entries(outcome.debtParked).map(([asset, amount]) => `${amount.toFixed(4)} ${asset}`);
   return `shared: ${shared.join(", ") || "nothing"}; parked: ${parked.join(", ") || "nothing"}`;
 }
@@ -120,8 +132,18 @@ export function crashReport(run: NamedRun): string {
     `${count(outcome.accounts)} accounts, ${count(outcome.makers)} market makers, seed ${outcome.seed}, policy ${outcome.policy}`,
     `open interest ${usd(outcome.openInterestAtStartUsd)} at the start, ${usd(outcome.openInterestAtEndUsd)} at the end`,
     section("Warnings", `  ${pairs(outcome.warnings)}; top-ups ${count(outcome.topUps)}`),
-    section(`Liquidations: ${count(outcome.liquidated)} accounts; ended: ${pairs(outcome.ended)}`, textTable(stageRows(outcome))),
-    section("Fund", `  ${usd(fund.startUsd)} at the start, lowest ${usd(fund.lowestUsd)}, ${usd(fund.endUsd)} at the end; paid ${Object.entries(fund.paid).map(([asset, amount]) => `${amount.toFixed(2)} ${asset}`).join(", ") || "nothing"}`),
+    section(
+      `Liquidations: ${count(outcome.liquidated)} accounts; ended: ${pairs(outcome.ended)}`,
+      textTable(stageRows(outcome)),
+    ),
+    section(
+      "Fund",
+      `  ${usd(fund.startUsd)} at the start, lowest ${usd(fund.lowestUsd)}, ${usd(fund.endUsd)} at the end; paid ${
+        Object.entries(fund.paid)
+          .map(([asset, amount]) => `${amount.toFixed(2)} ${asset}`)
+          .join(", ") || "nothing"
+      }`,
+    ),
     section(
       `Deleveraging: ${usd(adl.notionalUsd)} taken of ${usd(adl.neededUsd)} needed, from ${count(adl.accounts)} accounts in ${count(adl.fills)} fills; the largest bore ${percent(adl.largestShare)}`,
       adl.fills > 0 ? `${textTable(adlRows(outcome))}\n\n${textTable(adlAccountRows(outcome).slice(0, 6))}` : "  none",
@@ -132,7 +154,9 @@ export function crashReport(run: NamedRun): string {
     section("Speed", textTable(speedRows(run))),
     section(
       "Invariants",
-      textTable(Object.entries(outcome.invariants).map(([name, value]) => [name, value === true ? "holds" : String(value)])),
+      textTable(
+        Object.entries(outcome.invariants).map(([name, value]) => [name, value === true ? "holds" : String(value)]),
+      ),
     ),
     `\nstages reached: ${outcome.reached.join(", ")}${outcome.missing.length > 0 ? `; not reached: ${outcome.missing.join(", ")}` : ""}`,
     `state hash ${outcome.stateHash}`,
@@ -142,8 +166,12 @@ export function crashReport(run: NamedRun): string {
 
 /** What a comparison puts side by side: a label and one figure per run. */
 export function comparisonRows(runs: readonly NamedRun[]): Row[] {
-  const line = (label: string, figure: (outcome: CrashOutcome) => string): Row => [label, ...runs.map(({ outcome }) => figure(outcome))];
-  const stage = (number: number) => (outcome: CrashOutcome) => usd(outcome.stages.find((one) => one.stage === number)?.notionalUsd ?? 0);
+  const line = (label: string, figure: (outcome: CrashOutcome) => string): Row => [
+    label,
+    ...runs.map(({ outcome }) => figure(outcome)),
+  ];
+  const stage = (number: number) => (outcome: CrashOutcome) =>
+    usd(outcome.stages.find((one) => one.stage === number)?.notionalUsd ?? 0);
   return [
     ["", ...runs.map(({ name }) => name)],
     line("accounts liquidated", (one) => count(one.liquidated)),
@@ -159,7 +187,9 @@ export function comparisonRows(runs: readonly NamedRun[]): Row[] {
     line("accounts deleveraged", (one) => count(one.adl.accounts)),
     line("deleveraging fills", (one) => count(one.adl.fills)),
     line("largest single share", (one) => percent(one.adl.largestShare)),
-    line("accounts sharing losses", (one) => count(Object.values(one.lossShared).reduce((sum, each) => sum + each.accounts, 0))),
+    line("accounts sharing losses", (one) =>
+      count(Object.values(one.lossShared).reduce((sum, each) => sum + each.accounts, 0)),
+    ),
     line("open interest at the end", (one) => usd(one.openInterestAtEndUsd)),
     line("invariants", (one) => (one.invariantsHold ? "hold" : "BROKEN")),
     line("state hash", (one) => one.stateHash.slice(0, 12)),

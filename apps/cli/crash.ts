@@ -40,7 +40,8 @@ export interface CrashFlags {
 function whole(least: number, most: number): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most) throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
+    if (!/^\d+$/.test(text) || value < least || value > most)
+      throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
     return value;
   };
 }
@@ -65,7 +66,12 @@ function variantsOf(flags: CrashFlags, crash: RecordedCrash): readonly Variant[]
   const patched = flags.rulesB === undefined ? {} : { rulesPatch: readPatch(flags.rulesB, crash) };
   if (flags.compare === "policies") return crashPolicies.map((one) => ({ name: one, policy: one, ...patched }));
   const one = { name: policy, policy, ...patched };
-  return flags.compare === "rules" ? [{ name: "rules A", policy }, { ...one, name: "rules B" }] : [one];
+  return flags.compare === "rules"
+    ? [
+        { name: "rules A", policy },
+        { ...one, name: "rules B" },
+      ]
+    : [one];
 }
 
 /** Runs one variant to its end; `explain` collects what is known of one fact. */
@@ -84,7 +90,9 @@ function runOne(crash: RecordedCrash, flags: CrashFlags, variant: Variant, expla
     ...(variant.rulesPatch === undefined ? {} : { rulesPatch: variant.rulesPatch }),
     observe: (engine) => watch.watch(engine),
     progress: (at) => progress.show(at),
-    ...(flags.explain === undefined ? {} : { facts: (facts) => (wanted ??= facts.find((fact) => fact.seq === flags.explain)) }),
+    ...(flags.explain === undefined
+      ? {}
+      : { facts: (facts) => (wanted ??= facts.find((fact) => fact.seq === flags.explain)) }),
   };
   const run = new CrashRun(crash, options);
   run.run();
@@ -176,16 +184,23 @@ export function registerCrash(program: Command, finish: (exit: ExitCode) => void
     .option("--from <time>", "start later than the recording (UTC, or milliseconds)", instant)
     .option("--to <time>", "end earlier than the recording", instant)
     .addOption(new Option("--policy <name>", "who is deleveraged").choices([...crashPolicies]).default("queue"))
-    .addOption(new Option("--compare <what>", "run the crash several times, side by side").choices(["policies", "rules"]))
+    .addOption(
+      new Option("--compare <what>", "run the crash several times, side by side").choices(["policies", "rules"]),
+    )
     .option("--rules-b <file>", "a rule patch (JSON) laid over the rules of the crash")
-    .addOption(new Option("--audit <level>", "how thoroughly the engine checks itself").choices(["light", "full"]).default("light"))
+    .addOption(
+      new Option("--audit <level>", "how thoroughly the engine checks itself")
+        .choices(["light", "full"])
+        .default("light"),
+    )
     .option("--report <file>", "where to write the page (default: .data/reports/plimsoll-crash-EVENT.html)")
     .option("--no-report", "write no page")
     .option("--json", "print the outcome as JSON")
     .option("--explain <seq>", "print one fact of the run with its receipt", whole(1, Number.MAX_SAFE_INTEGER))
     .addHelpText("after", examples)
     .action(async (flags: CrashFlags, command: Command) => {
-      if (flags.compare === "rules" && flags.rulesB === undefined) command.error("error: --compare rules needs --rules-b");
+      if (flags.compare === "rules" && flags.rulesB === undefined)
+        command.error("error: --compare rules needs --rules-b");
       finish(await crashOrRefusal(flags));
     });
 }

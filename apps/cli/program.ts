@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { registerCrash } from "./crash.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { registerExplain } from "./explain.ts";
@@ -13,6 +14,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
     .addHelpText("afterAll", exitCodesHelp);
   registerReplay(program, finish);
   registerExplain(program, finish);
+  registerCrash(program, finish);
   return program;
 }
 

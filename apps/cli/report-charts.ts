@@ -115,7 +115,11 @@ function axes(chart: LineChart, scale: Scale, ticks: readonly number[]): string 
     const x = scale.x(t).toFixed(1);
     return `<line class="mark" x1="${x}" x2="${x}" y1="${bottom}" y2="${bottom + 4}"/><text class="tick" x="${x}" y="${bottom + 18}" text-anchor="${anchorOf(t, chart)}">${timeLabel(t)}</text>`;
   });
-  return [...rows, ...columns, `<line class="axis" x1="${size.left}" x2="${scale.width - size.right}" y1="${bottom}" y2="${bottom}"/>`].join("");
+  return [
+    ...rows,
+    ...columns,
+    `<line class="axis" x1="${size.left}" x2="${scale.width - size.right}" y1="${bottom}" y2="${bottom}"/>`,
+  ].join("");
 }
 
 /** What a reader who cannot see the chart is told: where each line starts, its extremes, where it ends. */
@@ -141,7 +145,8 @@ export function legend(names: readonly string[]): string {
 /** A figure with one line per series and a legend where there are several. */
 export function lineChart(chart: LineChart): string {
   const values = chart.series.flatMap(({ points }) => points.map(([, value]) => value));
-  if (values.length === 0) return `<figure><figcaption>${escape(chart.title)}</figcaption><p class="none">Nothing to show.</p></figure>`;
+  if (values.length === 0)
+    return `<figure><figcaption>${escape(chart.title)}</figcaption><p class="none">Nothing to show.</p></figure>`;
   const lowest = values.reduce((least, one) => Math.min(least, one));
   const highest = values.reduce((most, one) => Math.max(most, one));
   const pad = (highest - lowest || Math.abs(highest) || 1) * 0.06;
@@ -156,7 +161,12 @@ export function lineChart(chart: LineChart): string {
 
 export interface TimelineRow {
   readonly name: string;
-  readonly spans: readonly { readonly from: number; readonly to: number; readonly level: number; readonly label: string }[];
+  readonly spans: readonly {
+    readonly from: number;
+    readonly to: number;
+    readonly level: number;
+    readonly label: string;
+  }[];
 }
 
 /** Bars along time, one row per name; `level` picks the colour. */
@@ -175,15 +185,22 @@ export function timeline(title: string, from: number, to: number, rows: readonly
     return `<text class="tick" x="${left - 8}" y="${y + rowHeight / 2}" dy="4" text-anchor="end">${escape(row.name)}</text><line class="grid" x1="${left}" x2="${size.full - size.right}" y1="${y + rowHeight}" y2="${y + rowHeight}"/>${spans.join("")}`;
   });
   const ticks = timeTicks(from, to, 12).map(
-    (t) => `<text class="tick" x="${x(t).toFixed(1)}" y="${height - 8}" text-anchor="${anchorOf(t, { from, to })}">${timeLabel(t)}</text>`,
+    (t) =>
+      `<text class="tick" x="${x(t).toFixed(1)}" y="${height - 8}" text-anchor="${anchorOf(t, { from, to })}">${timeLabel(t)}</text>`,
   );
   const told = rows.map((row) => `${row.name}: ${row.spans.length} times`).join("; ");
   return `<figure><figcaption>${escape(title)}</figcaption><svg class="chart" role="img" viewBox="0 0 ${size.full} ${height}" aria-label="${escape(`${title}. ${told}`)}">${bars.join("")}${ticks.join("")}</svg></figure>`;
 }
 
 /** Horizontal bars with their names and figures, as a table that reads well without its bars. */
-export function barTable(title: string, heads: readonly string[], rows: readonly { readonly cells: readonly string[]; readonly share: number }[]): string {
-  const head = heads.map((text, at) => `<th scope="col"${at > 0 ? ' class="number"' : ""}>${escape(text)}</th>`).join("");
+export function barTable(
+  title: string,
+  heads: readonly string[],
+  rows: readonly { readonly cells: readonly string[]; readonly share: number }[],
+): string {
+  const head = heads
+    .map((text, at) => `<th scope="col"${at > 0 ? ' class="number"' : ""}>${escape(text)}</th>`)
+    .join("");
   const body = rows.map(({ cells, share }) => {
     const [name = "", ...others] = cells;
     const bar = `<svg class="cellbar" viewBox="0 0 100 8" preserveAspectRatio="none" aria-hidden="true"><rect class="bar l0" width="${(Math.max(0, Math.min(1, share)) * 100).toFixed(1)}" height="8"/></svg>`;

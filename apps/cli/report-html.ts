@@ -19,7 +19,9 @@ function table(title: string, rows: readonly Row[], hideTitle: boolean = false):
   const [head = [], ...body] = rows;
   const cell = (text: string, at: number): string =>
     at === 0 ? `<th scope="row">${escape(text)}</th>` : `<td class="number">${escape(text)}</td>`;
-  const heads = head.map((text, at) => `<th scope="col"${at > 0 ? ' class="number"' : ""}>${escape(text)}</th>`).join("");
+  const heads = head
+    .map((text, at) => `<th scope="col"${at > 0 ? ' class="number"' : ""}>${escape(text)}</th>`)
+    .join("");
   const lines = body.map((row) => `<tr>${row.map(cell).join("")}</tr>`).join("");
   return `<div class="scroll"><table><caption${hideTitle ? ' class="unseen"' : ""}>${escape(title)}</caption><thead><tr>${heads}</tr></thead><tbody>${lines}</tbody></table></div>`;
 }
@@ -35,8 +37,16 @@ function tiles({ outcome, speed }: NamedRun): string {
     tile("Lead price at its lowest", usd(low), `${percent(low / start - 1)} from ${usd(start)}`),
     tile("Accounts liquidated", count(outcome.liquidated), `of ${count(outcome.accounts)}; ${count(warned)} warnings`),
     tile("Insurance fund at its lowest", usd(outcome.fund.lowestUsd), `from ${usd(outcome.fund.startUsd)}`),
-    tile("Deleveraged", usd(outcome.adl.notionalUsd), `of ${usd(outcome.adl.neededUsd)} needed, ${count(outcome.adl.accounts)} accounts`),
-    tile("Tick p50 and p99", `${micros(speed.tickP50)}, ${micros(speed.tickP99)}`, `${count(speed.entriesPerSecond)} entries a second`),
+    tile(
+      "Deleveraged",
+      usd(outcome.adl.notionalUsd),
+      `of ${usd(outcome.adl.neededUsd)} needed, ${count(outcome.adl.accounts)} accounts`,
+    ),
+    tile(
+      "Tick p50 and p99",
+      `${micros(speed.tickP50)}, ${micros(speed.tickP99)}`,
+      `${count(speed.entriesPerSecond)} entries a second`,
+    ),
     tile("Invariants", outcome.invariantsHold ? "All hold" : "Broken", `state ${outcome.stateHash.slice(0, 12)}`),
   ].join("")}</dl>`;
 }
@@ -44,7 +54,10 @@ function tiles({ outcome, speed }: NamedRun): string {
 type Sample = CrashOutcome["samples"][number];
 
 function overlay(runs: readonly NamedRun[], figure: (sample: Sample) => number): Series[] {
-  return runs.map(({ name, outcome }) => ({ name, points: outcome.samples.map((one) => [one.t, figure(one)] as const) }));
+  return runs.map(({ name, outcome }) => ({
+    name,
+    points: outcome.samples.map((one) => [one.t, figure(one)] as const),
+  }));
 }
 
 function charts(runs: readonly NamedRun[]): string {
@@ -52,12 +65,41 @@ function charts(runs: readonly NamedRun[]): string {
   const { from, to } = outcome;
   const window = { from, to, format: usd };
   return [
-    lineChart({ ...window, title: "Index price of the lead instrument", series: overlay(runs.slice(0, 1), (one) => one.leadPrice) }),
+    lineChart({
+      ...window,
+      title: "Index price of the lead instrument",
+      series: overlay(runs.slice(0, 1), (one) => one.leadPrice),
+    }),
     '<div class="pair">',
-    lineChart({ ...window, half: true, zero: true, title: "Insurance fund", series: overlay(runs, (one) => one.fundUsd) }),
-    lineChart({ ...window, half: true, zero: true, title: "Open interest of traders", series: overlay(runs, (one) => one.openInterestUsd) }),
-    lineChart({ ...window, half: true, zero: true, format: count, title: "Accounts liquidated so far", series: overlay(runs, (one) => one.liquidated) }),
-    lineChart({ ...window, half: true, zero: true, title: "Deleveraged so far", series: overlay(runs, (one) => one.adlUsd) }),
+    lineChart({
+      ...window,
+      half: true,
+      zero: true,
+      title: "Insurance fund",
+      series: overlay(runs, (one) => one.fundUsd),
+    }),
+    lineChart({
+      ...window,
+      half: true,
+      zero: true,
+      title: "Open interest of traders",
+      series: overlay(runs, (one) => one.openInterestUsd),
+    }),
+    lineChart({
+      ...window,
+      half: true,
+      zero: true,
+      format: count,
+      title: "Accounts liquidated so far",
+      series: overlay(runs, (one) => one.liquidated),
+    }),
+    lineChart({
+      ...window,
+      half: true,
+      zero: true,
+      title: "Deleveraged so far",
+      series: overlay(runs, (one) => one.adlUsd),
+    }),
     "</div>",
   ].join("");
 }
@@ -87,11 +129,18 @@ function haltSection(outcome: CrashOutcome): string {
     const name = halt.id ?? halt.scope;
     const spans = rows.get(name) ?? [];
     const until = halt.until ?? outcome.to;
-    spans.push({ from: halt.since, to: until, level: haltLevels[halt.state] ?? 1, label: `${halt.state}, ${halt.reason}, from ${minute(halt.since)} to ${minute(until)}` });
+    spans.push({
+      from: halt.since,
+      to: until,
+      level: haltLevels[halt.state] ?? 1,
+      label: `${halt.state}, ${halt.reason}, from ${minute(halt.since)} to ${minute(until)}`,
+    });
     rows.set(name, spans);
   }
   if (rows.size === 0) return "<section><h2>Breakers</h2><p>None tripped.</p></section>";
-  const named = [...rows].map(([name, spans]) => ({ name, spans })).sort((left, right) => (left.name < right.name ? -1 : 1));
+  const named = [...rows]
+    .map(([name, spans]) => ({ name, spans }))
+    .sort((left, right) => (left.name < right.name ? -1 : 1));
   const key =
     '<ul class="legend"><li><span class="swatch l1"></span>reduce only</li><li><span class="swatch l2"></span>no new orders</li><li><span class="swatch l3"></span>cancel all, paused</li></ul>';
   return `<section><h2>Breakers</h2>${key}${timeline("Halts over time", outcome.from, outcome.to, named)}<details><summary>As a table</summary>${table("Breakers", haltRows(outcome), true)}</details></section>`;
@@ -138,7 +187,9 @@ export function htmlReport(runs: readonly NamedRun[]): string {
     ? `<section><h2>Side by side</h2>${table("The same crash under each", comparisonRows(runs), true)}</section>`
     : tiles(first);
   const details = compared
-    ? runs.map((run) => `<details class="run"><summary>${escape(run.name)}</summary>${runSections(run)}</details>`).join("")
+    ? runs
+        .map((run) => `<details class="run"><summary>${escape(run.name)}</summary>${runSections(run)}</details>`)
+        .join("")
     : runSections(first);
   const setting = `${minute(outcome.from)} to ${minute(outcome.to)} UTC, ${count(outcome.accounts)} accounts and ${count(outcome.makers)} market makers, open interest ${usd(outcome.openInterestAtStartUsd)}, seed ${outcome.seed}, policy ${compared ? runs.map(({ name }) => name).join(" against ") : outcome.policy}`;
   return `<!doctype html>

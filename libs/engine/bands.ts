@@ -58,34 +58,30 @@ export class Bands {
     this.box = new Box(book, compiled);
   }
 
-  /** Reads the pool and searches; afterwards the box stands at the ends of its bands. */
+  /** Reads the pool and searches; if its thresholds are clear, the box stands at the ends of its bands afterwards. */
   find(pool: number): Reach {
     const { box, compiled } = this;
     this.against = 0;
     this.along = 0;
     const warned = this.book.warned(pool);
-    const known = box.read(pool);
     this.stretchedAgainst = NaN;
     this.slow = 0;
-    if (!known) {
-      box.slacken(0, 1);
-      this.stretch(0, 0);
-      return "unpriced";
-    }
+    this.converts = false;
+    if (!box.read(pool)) return "unpriced";
     const next = compiled.warnings[warned];
     this.below = next === undefined ? compiled.partial.float : Math.max(next.float, compiled.partial.float);
     this.above = warned === 0 ? 0 : (compiled.rearms[Math.min(warned, compiled.rearms.length) - 1]?.float ?? 0);
     const debtless = box.debt === 0;
     if (box.positionCount === 0 && this.above === 0 && debtless) return "free";
-    this.converts = false;
-    box.slacken(0, 1);
-    this.stretch(0, 0);
-    let down = this.downward();
-    const up = this.above === 0 ? Infinity : this.upward();
-    if (down <= 0 || up <= 0 || (this.above !== 0 && box.maintenance === 0)) return "reached";
-    this.converts = !debtless && compiled.convertAt !== null;
-    if (this.converts) down = this.downward();
-    if (down <= 0) return "owing";
+    let down = box.equity - this.below * box.maintenance - box.error(this.below);
+    const up = this.above === 0 ? Infinity : this.above * box.maintenance - box.equity - box.error(this.above);
+    if (!(down > 0 && up > 0) || (this.above !== 0 && box.maintenance === 0)) return "reached";
+    if (!debtless && compiled.convertAt !== null) {
+      this.converts = true;
+      this.restretch(0);
+      down = this.downward();
+      if (!(down > 0)) return "owing";
+    }
     this.search(this.loosen(down, up));
     if (this.scale !== 1) this.restretch(this.slow * this.scale);
     this.stretch(this.against * this.scale, this.along * this.scale);

@@ -58,8 +58,9 @@ function saysQualityAlone(entry: Entry): boolean {
   return entry.k === "frame" && entry.index === undefined && entry.mark === undefined && entry.haircut === undefined;
 }
 
-/** An exact scan of every pool after so many entries, and after every frame that moves a price far. */
-const scanEvery = 1000;
+/** An exact scan of every pool after so many entries; in a large book after as many as keep it below 20 pools an entry. */
+const scanEveryMin = 1000;
+const scannedPerEntryMax = 20;
 
 /**
  * The deterministic machine of one shard: `apply(entry) → facts, effects`. The same log gives the same facts, effects and
@@ -221,7 +222,7 @@ export class Engine {
     const { machine } = this;
     if (machine.auditFailure !== null) return;
     const results = [checkConservation(machine), checkPositions(machine), checkFunds(machine), checkJudged(machine)];
-    const due = machine.appliedSeq % scanEvery === 0 || (machine.options.audit === "full" && entry.k === "frame");
+    const due = machine.appliedSeq % this.#scanEvery() === 0 || (machine.options.audit === "full" && entry.k === "frame");
     if (due || machine.movedFar) {
       this.#audits += 1;
       const scan = scanAll(machine, !due);
@@ -231,6 +232,10 @@ export class Engine {
     if (failure === undefined) return;
     machine.auditFailure = String(failure);
     machine.fact("audit.failed", { failure });
+  }
+
+  #scanEvery(): number {
+    return Math.max(scanEveryMin, Math.ceil(this.machine.book.accountCount / scannedPerEntryMax));
   }
 
   /** Recomputes a pool by the plain rules: what a test compares with. */

@@ -12,6 +12,7 @@ const roundsMax = 64;
  */
 export function lookAtHealth(machine: Machine, reviving: boolean): void {
   if (reviving) reviveSagas(machine);
+  convertLargeDebts(machine);
   // What cannot be judged or may not be liquidated yet is looked at again after the next entry.
   const later: number[] = [];
   for (let round = 0; round < roundsMax && machine.pending.size > 0; round += 1) {
@@ -22,6 +23,28 @@ export function lookAtHealth(machine: Machine, reviving: boolean): void {
     for (const pool of now) if (!machine.liquidating(pool)) startSaga(machine, pool);
   }
   for (const pool of later) machine.pending.add(pool);
+}
+
+/** Keeps the list of accounts that owe some asset: few, and the only ones whose debts can outgrow their equity. */
+function noteDebts(machine: Machine, account: number): void {
+  const { book } = machine;
+  let owes = false;
+  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row)) owes ||= book.cashAmount(row) < 0n;
+  if (owes) machine.indebted.add(account);
+  else machine.indebted.delete(account);
+}
+
+/** COL-29: any price may make a debt outgrow its share of equity, so those who owe are looked at each time, in order of id. */
+function convertLargeDebts(machine: Machine): void {
+  if (machine.rules.convertAt === null) return;
+  for (const pool of machine.pending.list()) if (machine.book.poolRow(pool) < 0) noteDebts(machine, machine.book.poolAccount(pool));
+  const name = (account: number): string => machine.accountName(account);
+  const accounts = [...machine.indebted].sort((left, right) => (name(left) < name(right) ? -1 : 1));
+  for (const account of accounts) {
+    const pool = machine.book.crossPool(account);
+    if (machine.book.isSystem(account) || machine.liquidating(pool) || !priced(machine, pool)) continue;
+    if (owesTooMuch(machine, account)) convertDebts(machine, account);
+  }
 }
 
 /** Whether every price that a pool is valued at is known. */
@@ -54,7 +77,7 @@ function judgeAll(machine: Machine, pools: readonly number[], later: number[]): 
       later.push(pool);
       continue;
     }
-    if (machine.book.poolRow(pool) < 0 && owesTooMuch(machine, account)) convertDebts(machine, account);
+    if (machine.book.poolRow(pool) < 0) noteDebts(machine, account);
     machine.judgedCount += 1;
     const { stage, warnings, standing } = machine.judge.judge(pool);
     machine.judgedPools.push({ pool, stage });

@@ -74,6 +74,8 @@ export class Machine {
   readonly lastGood = new Map<string, Rational>();
   /** Since when (UTC ms) a pool has been due for liquidation without price quality permitting it. */
   readonly dueSince = new Map<number, number>();
+  /** Accounts that owe some asset; derived. */
+  readonly indebted = new Set<number>();
   /** account → entity; derived from the rules. */
   entityOfAccount: ReadonlyMap<string, string> = new Map();
   /** ADL rankings of the present frame. */

@@ -101,7 +101,7 @@ export class TriggerIndex {
   factorChanged(factor: number, value: number, popped: number[]): void {
     if (this.version !== this.compiled.version) this.adopt();
     const before = this.seen[factor] as number;
-    if (value === before) return;
+    if (value === before && !this.stale) return;
     this.seen[factor] = value;
     const count = popped.length;
     const stray = this.haircuts[factor] as number;

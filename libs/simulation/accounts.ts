@@ -12,7 +12,11 @@ export interface PopulationInstrument {
   readonly mark: number;
   readonly maxLeverage: number;
   /** Ascending by floor, USD. */
-  readonly tiers: readonly { readonly floorUsd: number; readonly maintenanceRate: number; readonly maxLeverage: number }[];
+  readonly tiers: readonly {
+    readonly floorUsd: number;
+    readonly maintenanceRate: number;
+    readonly maxLeverage: number;
+  }[];
   /** How popular it is. */
   readonly weight: number;
 }
@@ -72,10 +76,28 @@ const mixes: readonly (readonly [mix: Mix, weight: number])[] = [
   [[["USDT", 1]], 0.66],
   [[["BTC", 1]], 0.12],
   [[["ETH", 1]], 0.07],
-  [[["USDT", 0.5], ["BTC", 0.5]], 0.06],
+  [
+    [
+      ["USDT", 0.5],
+      ["BTC", 0.5],
+    ],
+    0.06,
+  ],
   [[["UST", 1]], 0.06],
-  [[["LUNA", 0.7], ["USDT", 0.3]], 0.04],
-  [[["FTT", 0.7], ["USDT", 0.3]], 0.06],
+  [
+    [
+      ["LUNA", 0.7],
+      ["USDT", 0.3],
+    ],
+    0.04,
+  ],
+  [
+    [
+      ["FTT", 0.7],
+      ["USDT", 0.3],
+    ],
+    0.06,
+  ],
 ];
 /** Equity above this is not put into thin collateral, whose weights fall with size. */
 const thinCollateralUsdMax = 100_000;
@@ -166,7 +188,11 @@ export class AccountDraw {
   }
 
   /** An isolated margin is in the settle asset of its instrument. */
-  #isolatedDeposits(random: Random, positions: readonly DrawnPosition[], leverage: number): ReadonlyMap<string, number> {
+  #isolatedDeposits(
+    random: Random,
+    positions: readonly DrawnPosition[],
+    leverage: number,
+  ): ReadonlyMap<string, number> {
     const deposits = new Map<string, number>();
     // More than any entry price away from the mark can ask for.
     const spare = random.uniform(1.15, 1.6);

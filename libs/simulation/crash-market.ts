@@ -1,7 +1,15 @@
 import type { Rational } from "#libs/decimal/index.ts";
 import type { PopulationCollateral, PopulationInstrument } from "./accounts.ts";
 import { collateralAssets } from "./crash-rules.ts";
-import { CalmMeter, type CalmMarket, type ContractGrid, depthBook, type DepthBook, depthWithin10BpUsd, type DepthRules } from "./depth.ts";
+import {
+  CalmMeter,
+  type CalmMarket,
+  type ContractGrid,
+  depthBook,
+  type DepthBook,
+  depthWithin10BpUsd,
+  type DepthRules,
+} from "./depth.ts";
 import type { Activity, ReplayStep } from "./market-replay.ts";
 import type { RecordedCrash, RecordedInstrument } from "./recorded-crash.ts";
 
@@ -32,7 +40,9 @@ function weightOf(one: RecordedInstrument, lead: string, others: number, calm: C
   if (one.index === lead) return one.kind === "inverse" ? inverseShare : leadShare;
   if (one.index === secondAsset) return secondShare;
   // The square root, because turnover of recorded pairs is more uneven than what their perpetuals are traded for.
-  return ((1 - leadShare - inverseShare - secondShare) * Math.sqrt(Math.max(1, calm.of(one.index).usdPerMinute))) / others;
+  return (
+    ((1 - leadShare - inverseShare - secondShare) * Math.sqrt(Math.max(1, calm.of(one.index).usdPerMinute))) / others
+  );
 }
 
 /** The instruments as the population sees them, at these index prices. Those without a price yet are not traded yet. */
@@ -71,9 +81,13 @@ export function populationInstruments(
 }
 
 /** Weight times one minus a haircut that a calm day may have. */
-const collateralFactor = (asset: string): number => (asset === "USDT" ? 1 : asset === "LUNA" || asset === "FTT" ? 0.6 : 0.85);
+const collateralFactor = (asset: string): number =>
+  asset === "USDT" ? 1 : asset === "LUNA" || asset === "FTT" ? 0.6 : 0.85;
 
-export function populationCollaterals(crash: RecordedCrash, indices: ReadonlyMap<string, Rational>): PopulationCollateral[] {
+export function populationCollaterals(
+  crash: RecordedCrash,
+  indices: ReadonlyMap<string, Rational>,
+): PopulationCollateral[] {
   const priced = collateralAssets(crash.manifest).flatMap((asset) => {
     const price = indices.get(asset)?.toNumber();
     return price === undefined ? [] : [{ asset, price, factor: collateralFactor(asset) }];

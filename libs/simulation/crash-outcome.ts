@@ -167,7 +167,9 @@ export function crashOutcome(run: CrashRun): CrashOutcome {
     },
     adl: adlOf(run),
     lossShared: sorted(
-      new Map([...tally.lossShared].map(([asset, { amount, accounts }]) => [asset, { amount, accounts: accounts.size }])),
+      new Map(
+        [...tally.lossShared].map(([asset, { amount, accounts }]) => [asset, { amount, accounts: accounts.size }]),
+      ),
     ),
     debtParked: sorted(tally.debtParked),
     haircuts: [...tally.haircuts].map(([asset, path]) => ({ asset, path })),

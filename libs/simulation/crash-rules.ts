@@ -33,24 +33,41 @@ const collaterals: Readonly<Record<string, Partial<AssetDocument>>> = {
     conversionOrder: 3,
   },
   UST: {
-    slices: [{ upTo: "500000", weight: "0.95" }, { upTo: "5000000", weight: "0.8" }],
+    slices: [
+      { upTo: "500000", weight: "0.95" },
+      { upTo: "5000000", weight: "0.8" },
+    ],
     haircut: haircut("0.02", "0.3"),
     conversionOrder: 4,
   },
   LUNA: {
-    slices: [{ upTo: "250000", weight: "0.85" }, { upTo: "2000000", weight: "0.6" }],
+    slices: [
+      { upTo: "250000", weight: "0.85" },
+      { upTo: "2000000", weight: "0.6" },
+    ],
     haircut: haircut("0.1", "0.3"),
     conversionOrder: 5,
   },
   FTT: {
-    slices: [{ upTo: "250000", weight: "0.85" }, { upTo: "2000000", weight: "0.6" }],
+    slices: [
+      { upTo: "250000", weight: "0.85" },
+      { upTo: "2000000", weight: "0.6" },
+    ],
     haircut: haircut("0.1", "0.3"),
     conversionOrder: 5,
   },
 };
 
 function haircut(base: string, max: string): NonNullable<AssetDocument["haircut"]> {
-  return { base, min: base, max, k: "2.33", horizonMinutes: "60", decayPerHour: "0.02", maintenanceStepPerHour: "0.01" };
+  return {
+    base,
+    min: base,
+    max,
+    k: "2.33",
+    horizonMinutes: "60",
+    decayPerHour: "0.02",
+    maintenanceStepPerHour: "0.01",
+  };
 }
 
 /** Which assets of a crash traders hold as collateral besides USDT. */
@@ -98,7 +115,8 @@ function instrument(
     tick,
     lot,
     // A minimum is in the settle asset; one dollar of an inverse contract is far less than one coin.
-    minNotional: settlePrice === null ? minNotional : Rational.parse(minNotional).dividedBy(settlePrice).toStringDown(8),
+    minNotional:
+      settlePrice === null ? minNotional : Rational.parse(minNotional).dividedBy(settlePrice).toStringDown(8),
     maxLeverage,
     tierMode: "progressive",
     tiers: tiersOf(rows, settlePrice),

@@ -1,11 +1,17 @@
 import type { Rational } from "#libs/decimal/index.ts";
-import type { Entry, EntryBody, Fact } from "#libs/contracts/log.ts";
+import type { EntryBody, Fact } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { mergeRules } from "#libs/domain/rule-set/merge.ts";
 import { systemAccounts } from "#libs/domain/rule-set/types.ts";
 import { Engine } from "#libs/engine/index.ts";
 import { CalmMarkets, CrashDepth, populationCollaterals, populationInstruments } from "./crash-market.ts";
-import { collateralAssets, type CrashPolicy, crashRules, providerAccounts, providerCapacityShare } from "./crash-rules.ts";
+import {
+  collateralAssets,
+  type CrashPolicy,
+  crashRules,
+  providerAccounts,
+  providerCapacityShare,
+} from "./crash-rules.ts";
 import { CrashTally } from "./crash-tally.ts";
 import { type DepthRules, decimalsOf, defaultDepth } from "./depth.ts";
 import { SimulatedExchange } from "./exchange.ts";
@@ -131,7 +137,11 @@ export class CrashRun {
     this.#sample(this.window.to, true);
   }
 
-  #rules(capacity: ReadonlyMap<string, string>, settlePrices: ReadonlyMap<string, Rational>, cap: string): RuleDocument {
+  #rules(
+    capacity: ReadonlyMap<string, string>,
+    settlePrices: ReadonlyMap<string, Rational>,
+    cap: string,
+  ): RuleDocument {
     const document = crashRules(this.crash, {
       policy: this.options.policy,
       fundEventCapUsd: cap,
@@ -167,7 +177,9 @@ export class CrashRun {
   #populate(indices: ReadonlyMap<string, Rational>, t: number): void {
     const { accounts, seed } = this.options;
     const { manifest } = this.crash;
-    const settlePrices = new Map([...indices].filter(([asset]) => manifest.instruments.some((one) => one.settle === asset)));
+    const settlePrices = new Map(
+      [...indices].filter(([asset]) => manifest.instruments.some((one) => one.settle === asset)),
+    );
     this.document = this.#rules(new Map(), settlePrices, "1000000");
     this.#apply({ k: "rules", document: this.document }, t);
     const instruments = populationInstruments(this.crash, indices, this.#calm);
@@ -176,7 +188,12 @@ export class CrashRun {
     for (const entry of this.population.entries()) this.#apply(entry, t);
     this.#openInterestUsd = this.population.openInterestUsd();
     this.#standBy(settlePrices, t);
-    this.#depth = new CrashDepth({ ...defaultDepth, ...this.options.depth }, this.#calm, manifest.instruments, this.#openInterestUsd);
+    this.#depth = new CrashDepth(
+      { ...defaultDepth, ...this.options.depth },
+      this.#calm,
+      manifest.instruments,
+      this.#openInterestUsd,
+    );
     this.#sample(t, true);
   }
 
@@ -194,7 +211,8 @@ export class CrashRun {
       fundUsd += usd * fundShare;
       this.#apply({ k: "fund", asset: settle, amount: units(fundShare) }, t);
       this.#apply({ k: "house", asset: settle, amount: units(houseShare) }, t);
-      for (const account of providerAccounts) this.#apply(deposit(account, settle, (usd * providerCashShare) / price), t);
+      for (const account of providerAccounts)
+        this.#apply(deposit(account, settle, (usd * providerCashShare) / price), t);
     }
     const capacity = new Map(
       instruments.map(({ id, lot, kind, multiplier, index }) => {
@@ -217,7 +235,11 @@ export class CrashRun {
 
   #frame(step: ReplayStep): void {
     for (const [instrument, book] of this.#depth?.books(step) ?? [])
-      this.exchange.setDepth(instrument, book.bids.map(([price, qty]) => [price, qty]), book.asks.map(([price, qty]) => [price, qty]));
+      this.exchange.setDepth(
+        instrument,
+        book.bids.map(([price, qty]) => [price, qty]),
+        book.asks.map(([price, qty]) => [price, qty]),
+      );
     const before = this.engine.counters["popped"] ?? 0;
     const facts = this.#prices(step);
     this.#took(facts);
@@ -236,20 +258,20 @@ export class CrashRun {
     for (const fact of facts) {
       if (fact.fact !== "warning" || fact["level"] !== last || !this.#chance.chance(topUpChance)) continue;
       const account = String(fact["account"]);
-      const instrument = fact["instrument"];
+      const instrument = typeof fact["instrument"] === "string" ? fact["instrument"] : null;
       const number = machine.book.findAccount(account);
       if (instrument === null) {
         const { mm } = machine.poolHealthOf(machine.book.crossView(number));
         this.#bring(account, "USDT", mm.toNumber() * topUpShare, t);
         continue;
       }
-      const row = machine.book.findRow(number, machine.book.instrumentIndex(String(instrument)));
+      const row = machine.book.findRow(number, machine.book.instrumentIndex(instrument));
       if (row < 0) continue;
       const settle = machine.book.assetRules(machine.book.settleIndex(machine.book.rowInstrument(row))).id;
       const { mm } = machine.poolHealthOf(machine.book.isolatedView(row));
       const price = machine.market.index(settle).toNumber();
       const units = this.#bring(account, settle, (mm.toNumber() * topUpShare) / price, t);
-      this.#apply({ k: "margin", account, instrument: String(instrument), amount: units }, t);
+      this.#apply({ k: "margin", account, instrument, amount: units }, t);
     }
   }
 
@@ -308,7 +330,8 @@ export class CrashRun {
  */
 function startOf(manifest: CrashManifest): number {
   const collaterals = new Set(collateralAssets(manifest));
-  const lengths = (id: string): number => Math.min(...manifest.sources.filter((one) => one.symbol === id).map((one) => one.barMs));
+  const lengths = (id: string): number =>
+    Math.min(...manifest.sources.filter((one) => one.symbol === id).map((one) => one.barMs));
   const starts = manifest.assets.filter(({ id }) => collaterals.has(id)).map(({ id, from }) => from + lengths(id));
   return Math.max(manifest.from, ...starts);
 }

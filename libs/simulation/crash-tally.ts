@@ -152,7 +152,13 @@ export class CrashTally {
 
   #step(fact: Fact): void {
     const stage = number(fact, "stage");
-    const totals = this.stages.get(stage) ?? { closes: 0, notionalUsd: 0, slippageUsd: 0, worstSlippageBp: 0, accounts: new Set<string>() };
+    const totals = this.stages.get(stage) ?? {
+      closes: 0,
+      notionalUsd: 0,
+      slippageUsd: 0,
+      worstSlippageBp: 0,
+      accounts: new Set<string>(),
+    };
     this.stages.set(stage, totals);
     const [qty, price, mark] = [number(fact, "qty"), number(fact, "price"), number(fact, "mark")];
     const usd = this.#usd(text(fact, "instrument"), qty, mark);
@@ -207,9 +213,15 @@ export class CrashTally {
     const [scope, state, reason] = [text(fact, "scope"), text(fact, "state"), text(fact, "reason")];
     const id = text(fact, "id") === "" ? null : text(fact, "id");
     for (const open of this.halts)
-      if (open.until === null && open.scope === scope && open.id === id && (fact.fact === "halt.lifted" || open.reason === reason))
+      if (
+        open.until === null &&
+        open.scope === scope &&
+        open.id === id &&
+        (fact.fact === "halt.lifted" || open.reason === reason)
+      )
         open.until = fact.t;
-    if (fact.fact === "halt.set" && state !== "normal") this.halts.push({ scope, id, state, reason, since: fact.t, until: null });
+    if (fact.fact === "halt.set" && state !== "normal")
+      this.halts.push({ scope, id, state, reason, since: fact.t, until: null });
   }
 
   #haircut(fact: Fact): void {

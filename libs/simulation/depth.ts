@@ -95,7 +95,8 @@ export function decimalsOf(step: string): number {
 export function onGrid(value: number, step: string, round: "down" | "up" | "nearest"): string {
   const size = Number(step);
   const steps = value / size;
-  const whole = round === "down" ? Math.floor(steps + 1e-9) : round === "up" ? Math.ceil(steps - 1e-9) : Math.round(steps);
+  const whole =
+    round === "down" ? Math.floor(steps + 1e-9) : round === "up" ? Math.ceil(steps - 1e-9) : Math.round(steps);
   return (whole * size).toFixed(decimalsOf(step));
 }
 

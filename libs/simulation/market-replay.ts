@@ -129,7 +129,13 @@ function addActivity(activity: Map<string, Activity>, feed: Feed, point: PricePo
 }
 
 /** What all feeds say at one instant. */
-function stepAt(t: number, warmup: boolean, feeds: readonly Feed[], manifest: CrashManifest, watch: IndexWatch): ReplayStep {
+function stepAt(
+  t: number,
+  warmup: boolean,
+  feeds: readonly Feed[],
+  manifest: CrashManifest,
+  watch: IndexWatch,
+): ReplayStep {
   const quotes: { asset: string; source: string; price: string }[] = [];
   const activity = new Map<string, Activity>();
   const spoken = new Map<string, string>();

@@ -108,26 +108,29 @@ function table(name: string, text: string, wanted: readonly string[]): (string |
 }
 
 function decimalCell(name: string, cell: string | undefined): string {
-  if (cell === undefined || !plainDecimal.test(cell)) throw new BadRecording(`${name}: not a plain decimal: ${cell ?? "absent"}`);
+  if (cell === undefined || !plainDecimal.test(cell))
+    throw new BadRecording(`${name}: not a plain decimal: ${cell ?? "absent"}`);
   return cell;
 }
 
 /** Rows `ts,open,high,low,close[,volume]` or `ts,close`; the header decides. Throws `BadRecording`; times must rise. */
 export function parseBars(name: string, text: string): readonly Bar[] {
   let before = -Infinity;
-  return table(name, text, ["ts", "open", "high", "low", "close", "volume"]).map(([ts, open, high, low, close, volume]) => {
-    const t = Number(decimalCell(name, ts));
-    if (!(t > before)) throw new BadRecording(`${name}: time does not rise at ${t}`);
-    before = t;
-    return {
-      ts: t,
-      open: open ?? null,
-      high: high ?? null,
-      low: low ?? null,
-      close: decimalCell(name, close),
-      volume: volume === undefined ? null : Number(volume),
-    };
-  });
+  return table(name, text, ["ts", "open", "high", "low", "close", "volume"]).map(
+    ([ts, open, high, low, close, volume]) => {
+      const t = Number(decimalCell(name, ts));
+      if (!(t > before)) throw new BadRecording(`${name}: time does not rise at ${t}`);
+      before = t;
+      return {
+        ts: t,
+        open: open ?? null,
+        high: high ?? null,
+        low: low ?? null,
+        close: decimalCell(name, close),
+        volume: volume === undefined ? null : Number(volume),
+      };
+    },
+  );
 }
 
 /** The tiers of one symbol in a file `symbol,tier,notional_floor,…`. Throws `BadRecording` where there are none. */

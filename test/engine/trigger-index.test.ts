@@ -45,7 +45,7 @@ const slots = table(`
   3 | 897 | 893.9 | 893.8 | when all stand given partial liquidation is next, 1.05: at 893.85
   1 | 935 | 944.5 | 944.6 | 1.50 may be given again from 1.53 on: at 944.51
   2 | 910 | 916.9 | 917   | 1.25 may be given again from 1.275 on: at 916.91
-  3 | 897 | 901   | 901.1 | 1.10 may be given again from 1.122 on: at 901.10
+  3 | 897 | 901   | 901.2 | 1.10 may be given again from 1.122 on: at 901.10
 `);
 for (const { warned, at, moves, crosses, because } of slots) {
   test(`INV-07 HEALTH-04 HEALTH-05 ${because}`, () => {
@@ -99,7 +99,7 @@ test("a pool with neither position nor debt is never popped, one with a debt is 
   expect(popped).toEqual([debtor]);
 });
 
-test("COL-13 a debt is popped before it is worth more than the share of equity at which it is converted", () => {
+test("a debt is popped before it is worth more than the share of equity at which it is converted", () => {
   const { watched, book } = small("200", { convertAt: "0.5" });
   const debtor = book.internAccount("debtor");
   const pool = book.crossPool(debtor);
@@ -185,7 +185,7 @@ test("a haircut that a frame sets though the rules have none pops whoever has ba
   expect(watched.tell([book.market.haircutFactor(0)])).toEqual([pool]);
 });
 
-test("FUND-03 funding that rescales its factor, and rules that change under bands, pop whoever depends on them", () => {
+test("funding that rescales its factor, and rules that change under bands, pop whoever depends on them", () => {
   const { watched, book, pool } = small("200");
   watched.look(pool);
   const popped: number[] = [];

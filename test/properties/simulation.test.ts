@@ -4,7 +4,14 @@ import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import { Rational } from "#libs/decimal/index.ts";
 import type { PopulationInstrument } from "#libs/simulation/accounts.ts";
 import { crashRules } from "#libs/simulation/crash-rules.ts";
-import { cumulativeDepthUsd, defaultDepth, depthBook, depthWithin10BpUsd, onGrid, stressFactor } from "#libs/simulation/depth.ts";
+import {
+  cumulativeDepthUsd,
+  defaultDepth,
+  depthBook,
+  depthWithin10BpUsd,
+  onGrid,
+  stressFactor,
+} from "#libs/simulation/depth.ts";
 import { replaySteps } from "#libs/simulation/market-replay.ts";
 import { Population } from "#libs/simulation/population.ts";
 import { directionOf, mergedPoints, pointsOf, PriceFeed } from "#libs/simulation/price-points.ts";
@@ -25,7 +32,9 @@ const ohlc = fc
     volume,
   }));
 const barsOf = (barMs: number) =>
-  fc.array(ohlc, { minLength: 1, maxLength: 20 }).map((rows): Bar[] => rows.map((row, at) => ({ ts: at * barMs, ...row })));
+  fc
+    .array(ohlc, { minLength: 1, maxLength: 20 })
+    .map((rows): Bar[] => rows.map((row, at) => ({ ts: at * barMs, ...row })));
 
 describe("prices of a replay", () => {
   test("a bar is four points inside its own span: open, low, high, close where the lead rose, else open, high, low, close", () => {
@@ -75,9 +84,29 @@ describe("prices of a replay", () => {
   });
 
   test("of one market at two bar lengths the finer one counts where it is there", () => {
-    const coarse: Bar[] = [0, 1, 2].map((at) => ({ ts: at * 5 * minuteMs, open: "1", high: "1", low: "1", close: "1", volume: 1 }));
-    const fine: Bar[] = [5, 6, 7, 8, 9].map((at) => ({ ts: at * minuteMs, open: "2", high: "2", low: "2", close: "2", volume: 1 }));
-    const merged = mergedPoints([{ bars: coarse, barMs: 5 * minuteMs }, { bars: fine, barMs: minuteMs }], () => true);
+    const coarse: Bar[] = [0, 1, 2].map((at) => ({
+      ts: at * 5 * minuteMs,
+      open: "1",
+      high: "1",
+      low: "1",
+      close: "1",
+      volume: 1,
+    }));
+    const fine: Bar[] = [5, 6, 7, 8, 9].map((at) => ({
+      ts: at * minuteMs,
+      open: "2",
+      high: "2",
+      low: "2",
+      close: "2",
+      volume: 1,
+    }));
+    const merged = mergedPoints(
+      [
+        { bars: coarse, barMs: 5 * minuteMs },
+        { bars: fine, barMs: minuteMs },
+      ],
+      () => true,
+    );
     expect(merged.map((one) => [Math.ceil(one.t / minuteMs), one.price])).toEqual([
       ...[2, 3, 4, 5].map((at) => [at, "1"]),
       ...[6, 7, 8, 9, 10].flatMap((at) => Array.from({ length: 4 }, () => [at, "2"])),
@@ -86,19 +115,37 @@ describe("prices of a replay", () => {
   });
 
   test("every instrument has its lows in the same frame, whatever its own bar did", () => {
-    const crash = madeCrash({ minutes: 4, lead: (at) => ({ open: 100 + at, close: 101 + at }), other: (at) => ({ open: 50 - at, close: 49 - at }) });
-    const { rules } = compileRules(crashRules(crash, { policy: "queue", fundEventCapUsd: "1", providerCapacity: new Map(), settlePrices: new Map() }), 1);
+    const crash = madeCrash({
+      minutes: 4,
+      lead: (at) => ({ open: 100 + at, close: 101 + at }),
+      other: (at) => ({ open: 50 - at, close: 49 - at }),
+    });
+    const { rules } = compileRules(
+      crashRules(crash, {
+        policy: "queue",
+        fundEventCapUsd: "1",
+        providerCapacity: new Map(),
+        settlePrices: new Map(),
+      }),
+      1,
+    );
     for (const step of replaySteps(crash, rules.marks)) {
       if (step.warmup) continue;
       const quarter = Math.floor((step.t % minuteMs) / 15_000);
-      const atLow = step.quotes.map(({ asset, price }) => price === crash.bars.get(`${asset}.csv`)?.find((bar) => bar.ts <= step.t && step.t < bar.ts + minuteMs)?.low);
+      const atLow = step.quotes.map(
+        ({ asset, price }) =>
+          price === crash.bars.get(`${asset}.csv`)?.find((bar) => bar.ts <= step.t && step.t < bar.ts + minuteMs)?.low,
+      );
       expect(atLow).toEqual([quarter === 1, quarter === 1]);
     }
   });
 });
 
 describe("depth", () => {
-  const activity = fc.record({ usdPerMinute: fc.double({ min: 0, max: 1e8, noNaN: true }), rangeBp: fc.double({ min: 0, max: 3_000, noNaN: true }) });
+  const activity = fc.record({
+    usdPerMinute: fc.double({ min: 0, max: 1e8, noNaN: true }),
+    rangeBp: fc.double({ min: 0, max: 3_000, noNaN: true }),
+  });
   const calm = { usdPerMinute: 1e6, rangeBp: 10 };
 
   test("grows with distance and turnover, and never with stress", () => {
@@ -106,10 +153,14 @@ describe("depth", () => {
       fc.property(activity, fc.double({ min: 1, max: 400, noNaN: true }), (busy, distance) => {
         const within = depthWithin10BpUsd(defaultDepth, 1e7, busy, calm);
         expect(within).toBeGreaterThan(0);
-        expect(cumulativeDepthUsd(defaultDepth, within, distance + 1)).toBeGreaterThan(cumulativeDepthUsd(defaultDepth, within, distance));
+        expect(cumulativeDepthUsd(defaultDepth, within, distance + 1)).toBeGreaterThan(
+          cumulativeDepthUsd(defaultDepth, within, distance),
+        );
         const busier = { ...busy, usdPerMinute: busy.usdPerMinute * 2 };
         expect(depthWithin10BpUsd(defaultDepth, 1e7, busier, calm)).toBeGreaterThanOrEqual(within);
-        expect(stressFactor(defaultDepth, busy.rangeBp + 5, calm.rangeBp)).toBeLessThanOrEqual(stressFactor(defaultDepth, busy.rangeBp, calm.rangeBp));
+        expect(stressFactor(defaultDepth, busy.rangeBp + 5, calm.rangeBp)).toBeLessThanOrEqual(
+          stressFactor(defaultDepth, busy.rangeBp, calm.rangeBp),
+        );
       }),
       propertyOptions(),
     );
@@ -117,11 +168,18 @@ describe("depth", () => {
 
   test("books do not cross, fall away from the middle, and lie on tick and lot", () => {
     const steps = fc.constantFrom(["0.1", "0.001"], ["0.5", "1"], ["0.00001", "0.1"]);
-    const cases = fc.tuple(steps, fc.double({ min: 0.001, max: 50_000, noNaN: true }), fc.double({ min: 1, max: 1e8, noNaN: true }));
+    const cases = fc.tuple(
+      steps,
+      fc.double({ min: 0.001, max: 50_000, noNaN: true }),
+      fc.double({ min: 1, max: 1e8, noNaN: true }),
+    );
     fc.assert(
       fc.property(cases, ([[tick = "", lot = ""], middle, within]) => {
         const book = depthBook(defaultDepth, within, middle, { tick, lot, contractsPerUsd: (price) => 1 / price });
-        for (const [levels, sign] of [[book.bids, -1], [book.asks, 1]] as const) {
+        for (const [levels, sign] of [
+          [book.bids, -1],
+          [book.asks, 1],
+        ] as const) {
           for (const [at, [price, qty]] of levels.entries()) {
             expect(Rational.parse(price).isMultipleOf(Rational.parse(tick))).toBe(true);
             expect(Rational.parse(qty).isMultipleOf(Rational.parse(lot))).toBe(true);
@@ -179,7 +237,10 @@ describe("population", () => {
           const positions = held.get(entry.instrument) ?? new Map<string, Rational>();
           held.set(entry.instrument, positions);
           const qty = Rational.parse(entry.qty);
-          for (const [account, signed] of [[entry.buyer, qty], [entry.seller, qty.negated()]] as const)
+          for (const [account, signed] of [
+            [entry.buyer, qty],
+            [entry.seller, qty.negated()],
+          ] as const)
             positions.set(account, (positions.get(account) ?? Rational.zero).plus(signed));
         }
         for (const [at, { id, lot }] of instruments.entries()) {
@@ -194,7 +255,8 @@ describe("population", () => {
   });
 
   test("the same seed gives the same entries, another seed others", () => {
-    const entries = (seed: number): string => JSON.stringify([...new Population({ accounts: 60, seed, instruments, collaterals }).entries()]);
+    const entries = (seed: number): string =>
+      JSON.stringify([...new Population({ accounts: 60, seed, instruments, collaterals }).entries()]);
     expect(entries(7)).toBe(entries(7));
     expect(entries(7)).not.toBe(entries(8));
   });
@@ -221,7 +283,12 @@ describe("chance", () => {
         expect(random.pareto(5, 1.3)).toBeGreaterThanOrEqual(5);
         expect(random.logUniform(2, 20)).toBeLessThanOrEqual(20.000001);
         expect(random.lognormal(10, 1)).toBeGreaterThan(0);
-        expect(new Categorical([["never", 0], ["always", 2]]).draw(random)).toBe("always");
+        expect(
+          new Categorical([
+            ["never", 0],
+            ["always", 2],
+          ]).draw(random),
+        ).toBe("always");
       }),
       propertyOptions(),
     );

@@ -252,3 +252,24 @@ test("LIQ-25 an outcome that comes twice changes nothing", () => {
   expect(engine.apply(outcome).facts.map((one) => one.fact)).toEqual(["outcome.ignored"]);
   expect(engine.account("loser")).toEqual(before);
 });
+
+const debts = table(`
+  rule   | price | sold       | because
+  COL-29 | 100   |            | a debt of 80 against 100 of equity is not more than 0.8
+  COL-29 | 99.99 | 0.80008001 | one cent less of collateral makes it so, at the frame that brings it
+`);
+for (const one of debts)
+  test(`${one.rule} ${one.because}`, () => {
+    const exchange = new TestExchange(
+      rules({ assets: [{ id: "USDT", quantum: "0.01" }, { id: "BTC", quantum: "0.00000001", conversionOrder: 1 }], convertAt: "0.8" }),
+    );
+    exchange.apply({ k: "house", asset: "USDT", amount: "1000" });
+    exchange.prices({ BTC: "200" }, {});
+    exchange.cash("a", "1.8", "BTC");
+    exchange.cash("b", "1000");
+    exchange.trade("a", "b", "1", "100");
+    exchange.trade("b", "a", "1", "20");
+    exchange.prices({ BTC: one.price }, {});
+    expect(exchange.of("conversion.booked").map((step) => step["sold"]).join()).toBe(one.sold);
+    expect(exchange.broken()).toEqual([]);
+  });

@@ -40,13 +40,26 @@ function barsOf(path: Path, from: number, to: number, silent: (minute: number) =
     const { open, close } = path(minute);
     const [high, low] = [Math.max(open, close) * 1.001, Math.min(open, close) * 0.999];
     const text = (price: number): string => price.toFixed(4);
-    bars.push({ ts: minute * minuteMs, open: text(open), high: text(high), low: text(low), close: text(close), volume: 1_000 });
+    bars.push({
+      ts: minute * minuteMs,
+      open: text(open),
+      high: text(high),
+      low: text(low),
+      close: text(close),
+      volume: 1_000,
+    });
   }
   return bars;
 }
 
 /** A crash of two coins with minute bars, made for a test: minute 0 is the start, negative minutes are the warm-up. */
-export function madeCrash({ minutes, lead, other, silent = () => false, warmupMinutes = 90 }: MadeCrash): RecordedCrash {
+export function madeCrash({
+  minutes,
+  lead,
+  other,
+  silent = () => false,
+  warmupMinutes = 90,
+}: MadeCrash): RecordedCrash {
   const start = 1_600_000_020_000 - (1_600_000_020_000 % minuteMs);
   const shifted = (bars: readonly Bar[]): Bar[] => bars.map((bar) => ({ ...bar, ts: bar.ts + start }));
   const source = (symbol: string) => ({

@@ -1,7 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { type Allocation, allocate, type Counterparty } from "#libs/domain/adl/allocation.ts";
 import { capacity, lotsKeepingRatio, profitsAt } from "#libs/domain/adl/capacity.ts";
-import { adlPublication } from "#libs/domain/adl/publication.ts";
+import { adlPublication, rankingText } from "#libs/domain/adl/publication.ts";
 import type { Ranked } from "#libs/domain/adl/ranking.ts";
 import { scoreText } from "#libs/domain/adl/score.ts";
 import { compareRatios } from "#libs/domain/liquidation/order-of-pools.ts";
@@ -184,7 +184,7 @@ function publish(
   result: Allocation,
 ): string {
   const rules = machine.instrument(terms.instrument);
-  const names = new Set(asked.map((one) => `${one.account} ${one.mode}`));
+  const names = new Set(asked.map(nameOf));
   const publication = adlPublication({
     instrument: rules.id,
     side: terms.side,
@@ -193,7 +193,7 @@ function publish(
     price: terms.price,
     need: terms.need,
     lot: rules.lot,
-    candidates: terms.ranking.filter((one) => names.has(`${one.account} ${one.mode}`)),
+    candidates: terms.policy === "queue" ? terms.ranking.filter((one) => names.has(nameOf(one))) : rankingHash(machine, terms),
     counterparties: asked,
     allocation: result.allocation,
     unfilled: result.unfilled,
@@ -211,6 +211,28 @@ function publish(
     candidates: terms.ranking.length,
     hash,
     ...(machine.options.receipts ? { publication } : {}),
+  });
+  return hash;
+}
+
+const nameOf = (one: { readonly account: string; readonly mode: string }): string => `${one.account} ${one.mode}`;
+
+/** Derived from a ranking: its hash. */
+const hashes = new WeakMap<readonly Ranked<BookCandidate>[], string>();
+
+/** The frame's whole ranking is published once; the decisions of its sagas name it by its hash. */
+function rankingHash(machine: Machine, terms: AllocationTerms): string {
+  const known = hashes.get(terms.ranking);
+  if (known !== undefined) return known;
+  const text = rankingText(terms.ranking);
+  const hash = sha256(new TextEncoder().encode(text));
+  hashes.set(terms.ranking, hash);
+  machine.fact("adl.ranked", {
+    instrument: machine.instrument(terms.instrument).id,
+    side: terms.side,
+    candidates: terms.ranking.length,
+    hash,
+    ...(machine.options.receipts ? { ranking: text } : {}),
   });
   return hash;
 }
