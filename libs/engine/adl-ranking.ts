@@ -43,7 +43,13 @@ export function candidateOf(machine: Machine, row: number): BookCandidate {
 export interface Rankings {
   frame: number;
   kept: Map<string, readonly Ranked<BookCandidate>[]>;
+  /** Hashes of those that have been published whole. */
+  hashes: Map<string, string>;
 }
+
+export const noRankings = (frame: number): Rankings => ({ frame, kept: new Map(), hashes: new Map() });
+
+export const rankingKey = (instrument: number, side: "long" | "short"): string => `${instrument} ${side}`;
 
 /** ADL-17: one ranking per instrument, side and frame serves every saga of the frame. */
 export function rankingOf(
@@ -51,12 +57,9 @@ export function rankingOf(
   instrument: number,
   side: "long" | "short",
 ): readonly Ranked<BookCandidate>[] {
+  if (machine.rankings.frame !== machine.frame) machine.rankings = noRankings(machine.frame);
   const { rankings } = machine;
-  if (rankings.frame !== machine.frame) {
-    rankings.kept = new Map();
-    rankings.frame = machine.frame;
-  }
-  const key = `${instrument} ${side}`;
+  const key = rankingKey(instrument, side);
   const kept = rankings.kept.get(key);
   if (kept !== undefined) return kept;
   const made = rankSide(machine, instrument, side);

@@ -254,6 +254,9 @@ export function answerReduce(machine: Machine, id: string): ReduceAnswer {
 
 function reduceSteps(machine: Machine, start: Pool): ReduceAnswer["steps"][number][] {
   const steps: ReduceAnswer["steps"][number][] = [];
+  const now = poolHealth(machine, start);
+  // A pool at the target has nothing to reach.
+  if (now.mm.isZero() || now.maintenanceEquity.atLeast(now.mm.times(machine.rules.liquidation.target))) return steps;
   let pool = start;
   for (const number of instrumentsByRelief(machine, start)) {
     const position = positionsOf(pool).find((one) => one.instrument.id === machine.instrument(number).id);

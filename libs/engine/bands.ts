@@ -67,10 +67,10 @@ export class Bands {
     this.stretchedAgainst = NaN;
     this.slow = 0;
     this.converts = false;
-    if (!box.read(pool)) return "unpriced";
     const next = compiled.warnings[warned];
     this.below = next === undefined ? compiled.partial.float : Math.max(next.float, compiled.partial.float);
     this.above = warned === 0 ? 0 : (compiled.rearms[Math.min(warned, compiled.rearms.length) - 1]?.float ?? 0);
+    if (!box.read(pool, this.below)) return "unpriced";
     const debtless = box.debt === 0;
     if (box.positionCount === 0 && this.above === 0 && debtless) return "free";
     let down = box.equity - this.below * box.maintenance - box.error(this.below);
@@ -82,7 +82,7 @@ export class Bands {
       down = this.downward();
       if (!(down > 0)) return "owing";
     }
-    this.search(this.loosen(down, up));
+    this.search(down, up);
     if (this.scale !== 1) this.restretch(this.slow * this.scale);
     this.stretch(this.against * this.scale, this.along * this.scale);
     return "clear";
@@ -109,49 +109,54 @@ export class Bands {
     return -this.box.highest(this.above) - this.box.error(this.above);
   }
 
-  /** Searches both sides; `start` is the slack above the lower threshold with only the slow factors' bands. */
-  private search(start: number): void {
+  /** Searches both sides from the slack that the pool has now. What it leaves in the fields has been found to hold. */
+  private search(down: number, up: number): void {
+    const loss = this.loosen(Math.min(down, up));
     if (this.above === 0) {
-      this.against = this.widest(true, favour, start);
+      this.against = this.widest(true, favour, down - loss);
       this.along = this.against * favour;
-      return;
+      if (this.against > 0) return;
+    } else {
+      this.against = this.widest(true, 1, down - loss);
+      this.along = this.widest(false, 1, up - loss);
+      // Each side was found with the other fixed; if together they do not hold, the smaller one may for both.
+      if (this.holds(this.against, this.along)) return;
+      const least = Math.min(this.against, this.along);
+      this.against = this.along = least;
+      if (this.holds(least, least)) return;
     }
-    this.against = this.widest(true, 1, start);
-    this.along = this.widest(false, 1, this.slackAt(false, 1, 0));
-    // Each side was found with the other fixed; if together they do not hold, the smaller one holds for both.
-    if (this.holds(this.against, this.along)) return;
-    const least = Math.min(this.against, this.along);
-    if (this.holds(least, least)) this.against = this.along = least;
-    else this.against = this.along = 0;
+    this.against = this.along = 0;
+    if (!this.holds(0, 0)) this.restretch(0);
   }
 
   private holds(against: number, along: number): boolean {
     this.stretch(against, along);
-    return this.downward() > 0 && this.upward() > 0;
+    return this.downward() > 0 && (this.above === 0 || this.upward() > 0);
   }
 
   /**
    * Gives the slow factors their bands before the others are searched, in powers of two: so they seldom change when the pool is armed
-   * again, and the entries that wait on them stay where they are. Returns the slack that is left above the lower threshold.
+   * again, and the entries that wait on them stay where they are. Returns about what they take from the slack.
    */
-  private loosen(down: number, up: number): number {
-    const { box, above } = this;
-    const share = box.positionCount === 0 ? 1 : slowShare;
-    let slow = powerOfTwoBelow(Math.min(stretchMax, Math.min(down, up) / box.sensitivity));
+  private loosen(slack: number): number {
+    const { box } = this;
+    const share = box.sensitivity === 0 ? 0.9 : slowShare;
+    let slow = powerOfTwoBelow(Math.min(stretchMax, slack / box.sensitivity));
     for (let step = 0; step < loosenSteps; step += 1, slow /= 4) {
-      this.slow = slow;
-      this.restretch(slow);
-      const left = this.downward();
-      if (left > down * (1 - share) && (above === 0 || this.upward() > up * (1 - share))) return left;
+      const loss = this.loosenBy(slow);
+      if (loss <= share * slack) return loss;
     }
-    this.slow = 0;
-    this.restretch(0);
-    return down;
+    return this.loosenBy(0);
+  }
+
+  private loosenBy(slow: number): number {
+    this.slow = slow;
+    this.stretchedAgainst = NaN;
+    return this.box.slacken(slow, this.above === 0 ? favour : 1);
   }
 
   private restretch(slow: number): void {
-    this.box.slacken(slow, this.above === 0 ? favour : 1);
-    this.stretchedAgainst = NaN;
+    this.loosenBy(slow);
     this.stretch(0, 0);
   }
 
@@ -167,7 +172,7 @@ export class Bands {
 
   /**
    * The largest stretch, up to tightness, that leaves slack: by secants from the inside, then between a stretch that holds and
-   * one that does not. `start` is the slack without stretch. Only stretches that were found to hold are returned.
+   * one that does not. `start` is about the slack without stretch. Returns a stretch that was found to hold, or 0.
    */
   private widest(lower: boolean, ratio: number, start: number): number {
     if (!(start > 0)) return 0;
@@ -176,7 +181,7 @@ export class Bands {
     let insideSlack = start;
     let outside = stretchMax;
     let outsideSlack = NaN;
-    let guess = Math.min(stretchMax, start / this.box.sensitivity);
+    let guess = Math.min(stretchMax, (start - target) / this.box.sensitivity);
     for (let step = 0; step < stepsMax; step += 1) {
       const slack = this.slackAt(lower, ratio, guess);
       if (slack > 0) {
@@ -196,7 +201,7 @@ export class Bands {
       if (span <= inside * 2 ** -20) return inside;
       const share = (insideSlack - target) / (insideSlack - outsideSlack);
       // Secants alone may creep along a bend: every third step halves the span.
-      guess = inside + span * (step % 3 === 2 ? 0.5 : Math.min(0.98, Math.max(0.02, share)));
+      guess = inside + span * (step % 3 === 2 ? 0.5 : Math.min(0.9995, Math.max(0.02, share)));
     }
     return inside;
   }

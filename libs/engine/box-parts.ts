@@ -49,6 +49,11 @@ export class BoxAsset {
   step = 0;
   /** Σ|value| of its positions. */
   exposed = 0;
+  /** Σ of what requirements fall by as values fall, per unit. */
+  relief = 0;
+  /** What the balance counts for, USD, and that per unit of its worth. */
+  value = 0;
+  slope = 1;
   /** Whether the pool does worse when the price falls. */
   fallHurts = true;
   priceMoves = true;

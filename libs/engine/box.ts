@@ -32,7 +32,7 @@ export class Box {
   maintenance = 0;
   /** Σ of cash below zero at the index, USD, positive. */
   debt = 0;
-  /** USD by which the pool would fall if all factors moved against it by their pace times one: a first guess. */
+  /** About what the pool's slack falls by, USD, per unit that marks and volatile prices move against it. */
   sensitivity = 0;
   /** Whether frames set haircuts for assets whose rules have none. */
   haircutsStray = false;
@@ -46,8 +46,11 @@ export class Box {
     this.compiled = compiled;
   }
 
-  /** Reads a pool; false when a price it needs is not known. Factors are known all the same, for bands that any move breaks. */
-  read(pool: number): boolean {
+  /**
+   * Reads a pool; `k` is the threshold that sensitivities are told for. False when a price it needs is not known; its factors are
+   * known all the same, for bands that any move breaks.
+   */
+  read(pool: number, k: number): boolean {
     this.positionCount = 0;
     this.assetCount = 0;
     this.isolated = (pool & 1) === 1;
@@ -67,7 +70,7 @@ export class Box {
       (this.assets[asset] as BoxAsset).gross = Math.abs(margin);
       if (this.book.exposureF[row] !== 0) known = this.readPosition(row, instrument);
     } else known = this.readCross(pool >> 1);
-    for (let at = 0; at < this.assetCount; at += 1) known = this.readAsset(this.assets[at] as BoxAsset) && known;
+    for (let at = 0; at < this.assetCount; at += 1) known = this.readAsset(this.assets[at] as BoxAsset, k) && known;
     return known;
   }
 
@@ -106,6 +109,7 @@ export class Box {
     asset.needGross = 0;
     asset.step = 0;
     asset.exposed = 0;
+    asset.relief = 0;
     return at;
   }
 
@@ -143,6 +147,8 @@ export class Box {
       asset.step += tierStep(compiled, tier, position.size) * notional;
     }
     asset.exposed += worth;
+    const rate = compiled.entryNotional ? 0 : marginalRate(compiled, tier, position.size);
+    asset.relief += position.value < 0 ? -rate * worth : rate * worth;
     asset.balance += position.value + position.rest;
     asset.need += need;
     // What the funding factor itself may be off by, as a share of the rounding that `gross` is multiplied with.
@@ -154,7 +160,7 @@ export class Box {
   }
 
   /** Completes an asset once its positions are read; false when its index is needed and not known. */
-  private readAsset(asset: BoxAsset): boolean {
+  private readAsset(asset: BoxAsset, k: number): boolean {
     const { factors } = this.book.market;
     const compiled = asset.compiled as CompiledAsset;
     asset.balance += asset.cash;
@@ -172,8 +178,12 @@ export class Box {
     if (asset.cash < 0 && !this.isolated) this.debt -= asset.cash * asset.price;
     const slack = value - asset.need * asset.price;
     asset.fallHurts = slack > 0;
-    const pace = asset.priceMoves ? (compiled.volatile ? 1 : stablePace) : 0;
-    this.sensitivity += asset.exposed * asset.price * (1 + fundingPace) + Math.abs(slack) * (pace + haircutPace);
+    // What one more unit of balance adds: about right is enough, it only guides the search.
+    const worth = asset.balance * asset.price;
+    asset.slope = this.isolated || worth === 0 ? 1 : value / worth;
+    asset.value = value;
+    this.sensitivity += Math.max(0, asset.price * (asset.exposed * asset.slope - k * asset.relief));
+    if (asset.priceMoves && compiled.volatile) this.sensitivity += Math.abs(slack);
     return (factors[compiled.indexFactor] as number) > 0;
   }
 
@@ -184,18 +194,33 @@ export class Box {
 
   /**
    * Sets how far the slow factors (prices of stable assets, haircuts, funding) go in every later `stretch`: `slow` times their pace against
-   * the pool, `ratio` times that along with it. Funding moves by a power of two, so that its bands seldom change.
+   * the pool, `ratio` times that along with it. Funding moves by a power of two, so that its bands seldom change. Returns about what
+   * that takes from the pool's slack, USD.
    */
-  slacken(slow: number, ratio: number): void {
+  slacken(slow: number, ratio: number): number {
     this.slow = slow;
     this.slowAlong = slow * ratio;
+    let loss = 0;
+    for (let at = 0; at < this.assetCount; at += 1) {
+      const asset = this.assets[at] as BoxAsset;
+      const compiled = asset.compiled as CompiledAsset;
+      if (asset.priceMoves && !compiled.volatile) loss += stablePace * slow * Math.abs(asset.value - asset.need * asset.price);
+      if (asset.value > 0 && this.haircutWatched(compiled)) loss += (haircutPace * slow * asset.value) / asset.kept;
+    }
     for (let at = 0; at < this.positionCount; at += 1) {
       const position = this.positions[at] as BoxPosition;
+      const asset = this.assets[position.asset] as BoxAsset;
       const unit = Math.abs(position.contracts) * position.fundingScale;
       const step = slow === 0 ? 0 : powerOfTwoBelow((fundingPace * slow * Math.abs(position.value)) / unit);
       position.fundingAgainst = step;
       position.fundingAlong = step * ratio;
+      loss += unit * step * asset.price * asset.slope;
     }
+    return loss;
+  }
+
+  private haircutWatched(compiled: CompiledAsset): boolean {
+    return !this.isolated && (compiled.haircutMoves || this.haircutsStray);
   }
 
   /** Moves the ends of the box: marks and volatile prices `against` the pool by so much, and `along` the other way. */
@@ -213,7 +238,7 @@ export class Box {
         asset.priceLow *= 1 - Math.min(downMax, asset.fallHurts ? hurt : help);
         asset.priceHigh *= 1 + Math.min(upMax, asset.fallHurts ? help : hurt);
       }
-      if (!this.isolated && (compiled.haircutMoves || this.haircutsStray)) {
+      if (this.haircutWatched(compiled)) {
         asset.keptLow = Math.max(0, asset.kept - haircutPace * slow);
         asset.keptHigh = Math.min(1, asset.kept + haircutPace * slowAlong);
       }

@@ -142,7 +142,6 @@ export class FactorRings {
   private place(entry: number, side: number, distance: number, key: number): void {
     const packed = this.integers[entry * words + bucketsWord] as number;
     const bucket = side === 0 ? packed & 0xffff : packed >>> 16;
-    (globalThis as any).places=((globalThis as any).places??0)+1;
     if (bucket !== unlinked) {
       if (distance >= 0) {
         const away = side === 0 ? (key - bucket) & ringMask : (bucket - key) & ringMask;
@@ -151,9 +150,7 @@ export class FactorRings {
       this.unlink(entry, side);
     }
     if (distance < 0) return;
-    (globalThis as any).links=((globalThis as any).links??0)+1;
-    const nearer = distance - (distance >> 2);
-    this.link(entry, side, (side === 0 ? key - nearer : key + nearer) & ringMask);
+    this.link(entry, side, (side === 0 ? key - distance : key + distance) & ringMask);
   }
 
   private link(entry: number, side: number, bucket: number): void {

@@ -1,9 +1,10 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { bookedFunding, fundingIncrement } from "#libs/domain/funding/accrual.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
-import { contractsOf } from "./amounts.ts";
+import { unsettledEpochsMax } from "./accruals.ts";
+import { bookable, contractsOf } from "./amounts.ts";
 import type { Machine } from "./machine.ts";
-import { markOf } from "./pools.ts";
+import { markOf, openLots } from "./pools.ts";
 import { roundingAccount } from "./system-accounts.ts";
 
 /** What a position is owed (positive) or owes since it was last booked, settle asset, exact. */
@@ -36,12 +37,14 @@ export function applyFunding(machine: Machine, entry: Extract<EntryBody, { k: "f
   const { book } = machine;
   const instrument = book.instrumentIndex(entry.instrument);
   const rules = machine.instrument(instrument);
-  if (machine.closedInstruments.has(instrument)) {
-    machine.fact("funding.refused", { instrument: rules.id, codes: ["instrument_closed"] });
+  const refused = fundingRefusal(machine, instrument, entry.rate);
+  if (refused !== null) {
+    machine.fact("funding.refused", { instrument: rules.id, codes: [refused] });
     return;
   }
   const rate = Rational.parse(entry.rate);
   const mark = markOf(machine, instrument);
+  machine.changedPools = null;
   const increment = fundingIncrement(rules, mark, rate);
   const rescaled = book.market.addFunding(instrument, increment);
   if (rescaled) machine.rebuildIndex();
@@ -52,6 +55,26 @@ export function applyFunding(machine: Machine, entry: Extract<EntryBody, { k: "f
     mark: mark.toStringDown(),
     perContract: increment.toStringDown(),
   });
+}
+
+/** Payments that have accrued and are not booked for somebody: `settle` entries are due before they are too many. */
+export function unsettledPayments(machine: Machine, instrument: number): number {
+  const { book } = machine;
+  return book.market.fundingEpoch(instrument) - book.oldestEpoch(instrument);
+}
+
+/** A payment that cannot be kept or could not be booked is refused whole: on a closed instrument, too many unsettled, out of range. */
+function fundingRefusal(machine: Machine, instrument: number, rate: string): string | null {
+  const { book } = machine;
+  if (machine.closedInstruments.has(instrument)) return "instrument_closed";
+  if (unsettledPayments(machine, instrument) >= unsettledEpochsMax) return "settle_first";
+  book.market.rebaseFunding(instrument, book.oldestEpoch(instrument));
+  const rules = machine.instrument(instrument);
+  const { quantum } = book.assetRules(book.settleIndex(instrument));
+  const largest = fundingIncrement(rules, markOf(machine, instrument), Rational.parse(rate)).times(
+    contractsOf(rules, openLots(machine, instrument)),
+  );
+  return bookable(largest.floorIn(quantum)) ? null : "out_of_range";
 }
 
 /** A chunk of `settle`: books the next accounts of an instrument that still carry unbooked funding. */

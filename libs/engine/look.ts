@@ -20,7 +20,7 @@ export function lookAtHealth(machine: Machine, reviving: boolean): void {
     const now: number[] = [];
     for (const pool of due) (permittedNow(machine, pool) ? now : later).push(pool);
     now.sort((left, right) => machine.judge.compareRatios(left, right));
-    for (const pool of now) if (!machine.liquidating(pool)) startSaga(machine, pool);
+    for (const pool of now) if (!machine.liquidating(pool)) begin(machine, pool);
   }
   for (const pool of later) machine.pending.add(pool);
 }
@@ -108,10 +108,14 @@ function warn(machine: Machine, pool: number, reached: number, standing: number)
   } else if (standing < before) machine.book.setWarned(pool, standing);
 }
 
+function begin(machine: Machine, pool: number): void {
+  startSaga(machine, pool, machine.dueSince.get(pool) ?? machine.t);
+  machine.dueSince.delete(pool);
+}
+
 function permittedNow(machine: Machine, pool: number): boolean {
   const since = machine.dueSince.get(pool) ?? machine.t;
   const permitted = liquidationPermitted(machine, machine.book.poolView(pool), since);
-  if (permitted) machine.dueSince.delete(pool);
-  else machine.dueSince.set(pool, since);
+  machine.dueSince.set(pool, since);
   return permitted;
 }

@@ -16,7 +16,7 @@ import { Ledger } from "./ledger.ts";
 import { PendingPools } from "./pending-pools.ts";
 import type { Saga } from "./sagas/saga.ts";
 import { TriggerIndex } from "./trigger-index.ts";
-import type { Rankings } from "./adl-ranking.ts";
+import { noRankings, type Rankings } from "./adl-ranking.ts";
 import { insuranceAccount } from "./system-accounts.ts";
 
 export interface MachineOptions {
@@ -76,10 +76,12 @@ export class Machine {
   readonly dueSince = new Map<number, number>();
   /** Accounts that owe some asset; derived. */
   readonly indebted = new Set<number>();
+  /** Pools that anything but the frame itself has changed since it began; null: unknown, so all may have. Derived. */
+  changedPools: Set<number> | null = null;
   /** account → entity; derived from the rules. */
   entityOfAccount: ReadonlyMap<string, string> = new Map();
   /** ADL rankings of the present frame. */
-  rankings: Rankings = { frame: -1, kept: new Map() };
+  rankings: Rankings = noRankings(-1);
   /** Set by `position` entries: invariants 1 and 2 cannot be judged any more. */
   positionsSetUp = false;
 
@@ -118,6 +120,11 @@ export class Machine {
     this.poppedCount += popped.length;
   }
 
+  /** Whether a pool is surely worth what it was when the present frame had been applied. */
+  unchangedInFrame(pool: number): boolean {
+    return this.changedPools !== null && !this.changedPools.has(pool);
+  }
+
   liquidating(pool: number): boolean {
     return this.book.saga(pool) >= 0;
   }
@@ -152,6 +159,7 @@ export class Machine {
     for (const entity of rules.entities.values())
       for (const account of entity.accounts) entities.set(account, entity.id);
     this.entityOfAccount = entities;
+    this.changedPools = null;
     this.compiled.rebuild();
     this.rebuildIndex();
   }
@@ -192,6 +200,7 @@ export class Machine {
 
   /** A pool whose health an entry changed: its bands no longer hold, it is judged at the next look. */
   touch(pool: number): void {
+    this.changedPools?.add(pool);
     this.pending.add(pool);
   }
 

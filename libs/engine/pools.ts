@@ -26,3 +26,10 @@ export function* poolsOf(machine: Machine): Generator<number> {
       if (book.isIsolated(row) && book.qty(row) !== 0n) yield book.isolatedPool(row);
   }
 }
+
+/** Lots open on the larger side of an instrument: both are the same but where positions were set up without a counterparty. */
+export function openLots(machine: Machine, instrument: number): bigint {
+  const long = machine.book.longLots(instrument);
+  const short = long - machine.book.netLots(instrument);
+  return long > short ? long : short;
+}

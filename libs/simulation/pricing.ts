@@ -34,6 +34,16 @@ export class Pricing {
   /** Index prices as last framed, by asset: what volatility is measured on. */
   readonly #indices = new Map<string, Rational>();
 
+  /** Qualities that somebody has set by hand: they stand until they are set again, whatever prices come. */
+  readonly #set = new Set<string>();
+
+  /** A quality set by hand; `good` ends it. */
+  setQuality(id: string, quality: Quality): Frame {
+    if (quality === "good") this.#set.delete(id);
+    else this.#set.add(id);
+    return { quality: { [id]: quality } };
+  }
+
   quote(said: { asset: string; source: string; price: string; t: number }): void {
     this.#stage = quote(this.#stage, { ...said, price: Rational.parse(said.price) });
   }
@@ -52,11 +62,11 @@ export class Pricing {
     for (const [asset, price] of Object.entries(prices.index ?? {})) {
       this.#stage = setIndex(this.#stage, asset, Rational.parse(price));
       this.#indices.set(asset, Rational.parse(price));
-      quality[asset] = "good";
+      if (!this.#set.has(asset)) quality[asset] = "good";
     }
     for (const [instrument, price] of Object.entries(prices.mark ?? {})) {
       this.#stage = setMark(this.#stage, instrument, Rational.parse(price));
-      quality[instrument] = "good";
+      if (!this.#set.has(instrument)) quality[instrument] = "good";
     }
     const haircut = this.#haircutsAt(new Set(Object.keys(prices.index ?? {})), rules, t);
     return { ...prices, quality, ...(haircut === null ? {} : { haircut }) };
@@ -73,7 +83,7 @@ export class Pricing {
       if (published.price !== null && published.quality === "good" && state.quotes.has(asset)) sampled.add(asset);
     }
     const haircut = this.#haircutsAt(sampled, rules, t);
-    const made = frameOf(frame, haircut);
+    const made = frameOf(frame, haircut, this.#set);
     return Object.keys(made).length === 0 ? null : made;
   }
 
@@ -101,8 +111,9 @@ export class Pricing {
   }
 }
 
-function frameOf(frame: MarkFrame, haircut: Haircuts | null): Frame {
-  const quality = { ...Object.fromEntries(frame.indexQuality), ...Object.fromEntries(frame.markQuality) };
+function frameOf(frame: MarkFrame, haircut: Haircuts | null, set: ReadonlySet<string>): Frame {
+  const told = [...frame.indexQuality, ...frame.markQuality].filter(([id]) => !set.has(id));
+  const quality = Object.fromEntries(told);
   const inputs: Record<string, PriceInput> = {};
   for (const one of frame.inputs)
     inputs[one.asset] = { price: frame.index.get(one.asset) ?? null, used: one.used, dropped: one.dropped };

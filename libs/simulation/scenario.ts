@@ -1,7 +1,7 @@
 import type { Fact } from "#libs/contracts/log.ts";
 import type { Scenario, ScenarioEntry } from "#libs/contracts/scenario-entries.ts";
 import type { Receipt } from "#libs/domain/receipts/types.ts";
-import { Engine, type InvariantReport } from "#libs/engine/index.ts";
+import { Engine, type InvariantReport, unsettledPayments } from "#libs/engine/index.ts";
 import { SimulatedExchange } from "./exchange.ts";
 
 export interface ScenarioResult {
@@ -36,6 +36,9 @@ export function runScenario(scenario: Scenario, options: ScenarioOptions = {}): 
     receipts: engine.machine.receipts,
   };
 }
+
+/** Funding payments that may wait unbooked before a scenario settles them. */
+const unsettledMax = 900;
 
 class ScenarioRun {
   readonly answers: unknown[] = [];
@@ -94,7 +97,7 @@ class ScenarioRun {
         this.#keep(this.#exchange.given(entry, t));
         return;
       case "quality":
-        this.#keep(this.#exchange.apply({ k: "frame", quality: { [entry.id]: entry.quality }, t }));
+        this.#keep(this.#exchange.apply({ k: "frame", ...this.#exchange.pricing.setQuality(entry.id, entry.quality), t }));
         return;
       case "depth":
         this.#exchange.setDepth(entry.instrument, entry.bids, entry.asks);
@@ -108,6 +111,10 @@ class ScenarioRun {
       case "expire":
         this.#keep(this.#exchange.apply(entry));
         this.#settleExpired(entry.instrument, t);
+        return;
+      case "funding":
+        this.#settleFunding(entry.instrument, t);
+        this.#keep(this.#exchange.apply(entry));
         return;
       default:
         this.#keep(this.#exchange.apply(entry));
@@ -123,6 +130,13 @@ class ScenarioRun {
       this.#keep(this.#exchange.apply({ k: "settle", instrument, t }));
       if (book.rowsOf(number).length === before) return;
     }
+  }
+
+  /** Books accrued funding before too many payments wait, as the scheduler would after each. */
+  #settleFunding(instrument: string, t: number): void {
+    const { machine } = this.#engine;
+    const number = machine.book.instrumentIndex(instrument);
+    while (unsettledPayments(machine, number) >= unsettledMax) this.#keep(this.#exchange.apply({ k: "settle", instrument, t }));
   }
 
   #keep(facts: readonly Fact[]): void {

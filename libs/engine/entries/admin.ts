@@ -65,6 +65,7 @@ export function applyExpire(machine: Machine, entry: Extract<EntryBody, { k: "ex
   machine.closedInstruments.set(instrument, price);
   // From now on this is what the positions are worth: health and whoever bears a loss are measured by it.
   book.market.setMarkPrice(instrument, price, machine.t);
+  machine.changedPools = null;
   machine.factorMoved(book.market.markFactor(instrument));
   for (const account of machine.accountsInOrder())
     for (const order of book.orders(account).slice())

@@ -2,6 +2,10 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { judgeBreakers } from "../breaker-windows.ts";
 import { haircutReceipt } from "../receipts.ts";
+import { notional } from "#libs/domain/positions/value.ts";
+import { bookable, contractsOf } from "../amounts.ts";
+import { openLots } from "../pools.ts";
+import { noRankings } from "../adl-ranking.ts";
 import type { Machine } from "../machine.ts";
 
 /** A frame that moves any price by more than this share is followed by an exact scan of every pool (self-audit). */
@@ -17,7 +21,8 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   const { book } = machine;
   const { market } = book;
   machine.frame += 1;
-  machine.rankings = { frame: machine.frame, kept: new Map() };
+  machine.rankings = noRankings(machine.frame);
+  machine.changedPools = new Set();
   const moved: number[] = [];
   const tell = (factor: number, set: () => void): void => {
     const before = market.factors[factor] as number;
@@ -32,6 +37,10 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   }
   for (const [id, price] of Object.entries(entry.mark ?? {})) {
     const instrument = book.instrumentIndex(id);
+    if (!storable(machine, instrument, Rational.parse(price))) {
+      machine.fact("price.refused", { id, price, codes: ["out_of_range"] });
+      continue;
+    }
     tell(market.markFactor(instrument), () => market.setMarkPrice(instrument, Rational.parse(price), machine.t));
   }
   applyHaircuts(machine, entry, moved);
@@ -40,6 +49,15 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   rememberGood(machine, entry);
   for (const factor of moved) machine.factorMoved(factor);
   judgeBreakers(machine, Object.keys(entry.index ?? {}));
+}
+
+/** NUM-07: whether every open position could be closed at a mark: what could not be booked is no price. */
+function storable(machine: Machine, instrument: number, mark: Rational): boolean {
+  const { book } = machine;
+  const rules = machine.instrument(instrument);
+  const { quantum } = book.assetRules(book.settleIndex(instrument));
+  const open = contractsOf(rules, openLots(machine, instrument));
+  return bookable(notional(rules, open, mark).floorIn(quantum));
 }
 
 function applyHaircuts(machine: Machine, entry: FrameBody, moved: number[]): void {

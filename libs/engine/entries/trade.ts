@@ -1,11 +1,12 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
-import { amountOf, bookable, lotsOf, quantaOf } from "../amounts.ts";
+import { amountOf, bookable, contractsOf, lotsOf, quantaOf } from "../amounts.ts";
 import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
+import { openLots } from "../pools.ts";
 import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
 import { settleExpired } from "./admin.ts";
@@ -73,8 +74,10 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
 function fits(machine: Machine, instrument: number, qty: Rational, price: Rational): boolean {
   const rules = machine.instrument(instrument);
   const { quantum } = machine.book.assetRules(machine.book.settleIndex(instrument));
-  const open = machine.book.longLots(instrument);
-  return bookable(open + lotsOf(rules, qty.abs())) && bookable(fillValue(rules, qty, price, quantum).floorIn(quantum));
+  const open = openLots(machine, instrument) + lotsOf(rules, qty.abs());
+  const mark = machine.book.market.markPrice(instrument) ?? price;
+  const worth = (at: Rational): bigint => fillValue(rules, contractsOf(rules, open), at, quantum).floorIn(quantum);
+  return bookable(open) && bookable(worth(price)) && bookable(worth(mark));
 }
 
 function refuseRange(

@@ -8,7 +8,7 @@ import { compareRatios } from "#libs/domain/liquidation/order-of-pools.ts";
 import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
-import { type BookCandidate, candidateOf, placeOf, rankingOf } from "../adl-ranking.ts";
+import { type BookCandidate, candidateOf, placeOf, rankingKey, rankingOf } from "../adl-ranking.ts";
 import { sha256 } from "../digest.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
@@ -36,7 +36,8 @@ function counterpartyOf(
   if (book.rowAccount(ranked.row) < 0 || machine.accountName(book.rowAccount(ranked.row)) !== ranked.account)
     return null;
   if (book.qty(ranked.row) === 0n || machine.liquidating(ranked.pool)) return null;
-  const now = candidateOf(machine, ranked.row);
+  // Within a frame only what was touched is worth something else than when it was ranked.
+  const now = machine.unchangedInFrame(ranked.pool) ? ranked : candidateOf(machine, ranked.row);
   if (now.qty.sign !== ranked.qty.sign || now.fullEquityUsd.sign <= 0) return null;
   const instrument = machine.instrument(book.rowInstrument(ranked.row));
   const mark = machine.market.mark(instrument.id);
@@ -217,16 +218,14 @@ function publish(
 
 const nameOf = (one: { readonly account: string; readonly mode: string }): string => `${one.account} ${one.mode}`;
 
-/** Derived from a ranking: its hash. */
-const hashes = new WeakMap<readonly Ranked<BookCandidate>[], string>();
-
 /** The frame's whole ranking is published once; the decisions of its sagas name it by its hash. */
 function rankingHash(machine: Machine, terms: AllocationTerms): string {
-  const known = hashes.get(terms.ranking);
+  const key = rankingKey(terms.instrument, terms.side);
+  const known = machine.rankings.hashes.get(key);
   if (known !== undefined) return known;
   const text = rankingText(terms.ranking);
   const hash = sha256(new TextEncoder().encode(text));
-  hashes.set(terms.ranking, hash);
+  machine.rankings.hashes.set(key, hash);
   machine.fact("adl.ranked", {
     instrument: machine.instrument(terms.instrument).id,
     side: terms.side,

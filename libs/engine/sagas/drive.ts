@@ -17,7 +17,7 @@ import { newSaga, type Saga, stageOfState } from "./saga.ts";
 import { settleFills } from "./settlement.ts";
 
 /** Stage 1: a pool at or below the first threshold is locked; everything else waits until the venue has confirmed it. */
-export function startSaga(machine: Machine, pool: number): void {
+export function startSaga(machine: Machine, pool: number, heldSince: number): void {
   const { book } = machine;
   const account = book.poolAccount(pool);
   const slot = machine.nextSagaSlot;
@@ -32,7 +32,8 @@ export function startSaga(machine: Machine, pool: number): void {
     mm: health.mm.toStringUp(),
     ratio: health.mm.isZero() ? null : health.maintenanceEquity.dividedBy(health.mm).toStringDown(),
   });
-  const saga = newSaga(slot, `${machine.appliedSeq}-${slot}`, pool, account, seq, machine.t);
+  const id = `${machine.appliedSeq}-${slot}`;
+  const saga = newSaga({ slot, id, pool, account, startedSeq: seq, startedAt: machine.t, heldSince });
   machine.sagas.set(slot, saga);
   book.setSaga(pool, slot);
   machine.index.disarm(pool);
@@ -122,7 +123,7 @@ export function judgeSaga(machine: Machine, saga: Saga): void {
   const event = verdict(machine, saga);
   // Doubtful prices forbid liquidating, never releasing.
   const holds = event !== "safe" && event !== "flat";
-  if (holds && !liquidationPermitted(machine, machine.book.poolView(saga.pool), saga.startedAt)) return;
+  if (holds && !liquidationPermitted(machine, machine.book.poolView(saga.pool), saga.heldSince)) return;
   freezeBankruptcyPrices(machine, saga);
   enter(machine, saga, event);
 }

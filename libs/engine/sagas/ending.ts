@@ -11,8 +11,8 @@ import { poolHealth, positionsOf } from "./judgement.ts";
 import type { Saga } from "./saga.ts";
 import { badDebtAccount, insuranceAccount } from "../system-accounts.ts";
 
-/** Each round covers what the last left short; a second one only where funds and conversions competed for `house`. */
-const endRoundsMax = 16;
+/** Each round covers what the last left short: a third one only where roundings left a quantum. */
+const endRoundsMax = 4;
 
 /** Where most of the uncovered loss came from: the instrument whose winners bear a debt. Ties by id. */
 function instrumentOfDebt(machine: Machine, saga: Saga, settle: number): number | null {
@@ -90,12 +90,13 @@ function settleCross(machine: Machine, saga: Saga): void {
     );
     return;
   }
+  // Shortfalls are covered before any collateral moves. What funds paid for them changes what they can still take over, so the
+  // rest is planned anew without them: then everything left goes to `bad_debt` with the assets that cover it.
   for (let round = 0; round < endRoundsMax; round += 1) {
-    const again = { ...conversionRequest(machine, saga.account), insurance: balancesOf(machine, insuranceAccount) };
-    const end = planLiquidationEnd(again, machine.market);
-    if (end.shortfalls.length === 0) return bookConversions(machine, saga.account, end.steps);
-    // Shortfalls first; what funds paid for them changes what house and funds can still take, so the rest is planned anew.
+    const insurance = round === 0 ? balancesOf(machine, insuranceAccount) : [];
+    const end = planLiquidationEnd({ ...conversionRequest(machine, saga.account), insurance }, machine.market);
     for (const short of end.shortfalls) coverShortfall(machine, saga, short);
+    if (end.shortfalls.length === 0 || round === endRoundsMax - 1) return bookConversions(machine, saga.account, end.steps);
   }
 }
 

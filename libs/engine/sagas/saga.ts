@@ -28,6 +28,8 @@ export interface Saga {
   /** Fact that started it. */
   readonly startedSeq: number;
   readonly startedAt: number;
+  /** Since when (UTC ms) its condition has held without a break: what price quality may ask for a confirmation of. */
+  readonly heldSince: number;
   state: SagaState;
   /** The next step's number: effects and receipts are keyed by (saga, step). */
   step: number;
@@ -60,21 +62,11 @@ export interface Saga {
   deleveraging: Deleveraging | null;
 }
 
-export function newSaga(
-  slot: number,
-  id: string,
-  pool: number,
-  account: number,
-  startedSeq: number,
-  startedAt: number,
-): Saga {
+type Beginning = Pick<Saga, "slot" | "id" | "pool" | "account" | "startedSeq" | "startedAt" | "heldSince">;
+
+export function newSaga(beginning: Beginning): Saga {
   return {
-    slot,
-    id,
-    pool,
-    account,
-    startedSeq,
-    startedAt,
+    ...beginning,
     state: "locking",
     step: 0,
     frame: -1,

@@ -1,0 +1,74 @@
+import type { Entry } from "#libs/contracts/log.ts";
+import { Engine } from "#libs/engine/index.ts";
+import { type Check, demand, readBook } from "./history-run.ts";
+
+/** Facts as text: what a restored engine must say too. */
+const said = (facts: readonly unknown[]): string => JSON.stringify(facts);
+
+/**
+ * INV-08, I-17 at every point: a snapshot taken before an entry and restored is the same machine, does the same with the entry, finds
+ * the same pools due, and ends in the same state.
+ */
+export function checkSnapshots(engine: Engine): Check {
+  const { options } = engine.machine;
+  return (entry) => {
+    const restored = Engine.restore(engine.snapshot(), options);
+    demand(restored.stateHash() === engine.stateHash(), () => "INV-08 a restored engine has another state");
+    const mine = restored.apply(entry);
+    return ({ facts, effects }) => {
+      demand(said(mine.facts) === said(facts), () => `INV-08 restored, it says ${said(mine.facts).slice(0, 400)} instead of ${said(facts).slice(0, 400)}`);
+      demand(said(mine.effects) === said(effects), () => "INV-08 restored, it asks for something else");
+      demand(restored.stateHash() === engine.stateHash(), () => "INV-08 restored, it comes to another state");
+    };
+  };
+}
+
+/** INV-09, I-16: what has been seen before changes nothing; an answer that nobody waits for moves neither money nor contracts. */
+export function checkDuplicates(engine: Engine): Check {
+  // The watched `apply` is put over the prototype's, which is the engine's own.
+  const apply = (entry: Entry) => Engine.prototype.apply.call(engine, entry);
+  const seen: Entry[] = [];
+  return () => (done) => {
+    seen.push(done.entry);
+    const before = engine.stateHash();
+    const again = [done.entry, seen[Math.floor(seen.length / 2)] as Entry].filter((one) => one.sourceSeq !== undefined);
+    for (const entry of again) {
+      const { facts, effects } = apply(entry);
+      demand(facts.length === 0 && effects.length === 0, () => `INV-09 ${entry.k} ${entry.sourceSeq} again does something`);
+      demand(engine.stateHash() === before, () => `INV-09 ${entry.k} ${entry.sourceSeq} again changes the state`);
+    }
+    if (done.entry.sourceSeq === undefined) return;
+    const late = { ...done.entry, sourceSeq: done.entry.sourceSeq + 2 };
+    if (late.k === "frame") return;
+    let stopped = false;
+    try {
+      apply(late);
+    } catch {
+      stopped = true;
+    }
+    demand(stopped && engine.stateHash() === before, () => `INV-09 a gap before ${late.k} does not stop the shard`);
+  };
+}
+
+/** INV-09 for the venue's answers: the same effect answered twice. */
+export function checkAnswers(engine: Engine): Check {
+  return () => (done) => {
+    const { entry } = done;
+    if (entry.k !== "blocked" && entry.k !== "closed" && entry.k !== "resumed") return;
+    const restored = Engine.restore(engine.snapshot(), engine.machine.options);
+    const sagas = restored.machine.sagas.size;
+    const { effects } = restored.apply(entry);
+    const money = ({ cash, rows }: ReturnType<typeof readBook>): string =>
+      [...cash, ...[...rows].map(([key, one]) => [key, `${one.qty} ${one.cost} ${one.margin}`] as const)].map(([key, held]) => `${key} ${held}`).sort().join();
+    demand(effects.length === 0 && restored.machine.sagas.size === sagas, () => `INV-09 ${entry.effect} answered again moves a saga`);
+    demand(money(readBook(restored)) === money(done.after), () => `INV-09 ${entry.effect} answered again moves money`);
+  };
+}
+
+/** INV-08 over whole histories: from a snapshot anywhere the rest of the log leads to the same state. */
+export function replayFrom(log: readonly Entry[], engine: Engine, fresh: Engine, at: number): void {
+  for (const entry of log.slice(0, at)) fresh.apply(entry);
+  const restored = Engine.restore(fresh.snapshot(), fresh.machine.options);
+  for (const entry of log.slice(at)) restored.apply(entry);
+  demand(restored.stateHash() === engine.stateHash(), () => `INV-08 the state replayed from entry ${at} differs`);
+}
