@@ -1,6 +1,7 @@
 import type { Book } from "./book.ts";
 import { Box } from "./box.ts";
 import type { CompiledRules } from "./compiled-rules.ts";
+import type { FundingWindows } from "./funding-windows.ts";
 import { powerOfTwoBelow } from "./float-bits.ts";
 
 /** Past this multiple of its pace nothing widens any more: prices stop at −50 % and +100 % before. */
@@ -51,11 +52,11 @@ export class Bands {
   above = 0;
 
   /** `scale` other than 1 makes bands that are wrong, for the test that must notice. */
-  constructor(book: Book, compiled: CompiledRules, scale: number) {
+  constructor(book: Book, compiled: CompiledRules, windows: FundingWindows, scale: number) {
     this.book = book;
     this.compiled = compiled;
     this.scale = scale;
-    this.box = new Box(book, compiled);
+    this.box = new Box(book, compiled, windows);
   }
 
   /** Reads the pool and searches; if its thresholds are clear, the box stands at the ends of its bands afterwards. */

@@ -5,6 +5,7 @@ import { floorFuzz } from "./screen.ts";
 /** One position of the pool at hand. */
 export class BoxPosition {
   compiled: CompiledInstrument | null = null;
+  instrument = 0;
   /** Place of its settle asset in the box. */
   asset = 0;
   exposure = 0;
@@ -23,7 +24,8 @@ export class BoxPosition {
   /** The funding factor less one, and the settle asset per contract that moves it by one. */
   funding = 0;
   fundingScale = 0;
-  /** How far the factor goes either way. */
+  /** Whether that factor's band is the instrument's window, and how far it goes either way. */
+  fundingWindow = false;
   fundingAgainst = 0;
   fundingAlong = 0;
   /** The box: mark, and value at both ends. */

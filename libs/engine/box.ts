@@ -4,6 +4,7 @@ import { BoxAsset, BoxPosition, clip, downMax, stretchPosition, tierStep, upMax 
 import { powerOfTwoBelow } from "./float-bits.ts";
 import { marginalRate, premiumRate, requirement, tierOf } from "./compiled-rules.ts";
 import { unitRoundoff } from "./floats.ts";
+import type { FundingWindows } from "./funding-windows.ts";
 import { assetValue, slicedValue, weightBound } from "./screen.ts";
 import { slopes } from "./slopes.ts";
 
@@ -12,6 +13,8 @@ const stablePace = 0.1;
 /** How far haircuts (absolute) and accrued funding (share of the position's value) move where a volatile price moves by 1. */
 const haircutPace = 0.05;
 const fundingPace = 0.02;
+/** The same for a window that is shared: it may cost more, because it saves a band. */
+const windowPace = 0.05;
 
 /**
  * One pool at the present prices, and bounds of `E_M − k·MM` while every factor stays inside a box around them. The
@@ -20,6 +23,7 @@ const fundingPace = 0.02;
 export class Box {
   private readonly book: Book;
   private readonly compiled: CompiledRules;
+  private readonly windows: FundingWindows;
   readonly positions: BoxPosition[] = [];
   readonly assets: BoxAsset[] = [];
   positionCount = 0;
@@ -41,9 +45,10 @@ export class Box {
   private equityError = 0;
   private needError = 0;
 
-  constructor(book: Book, compiled: CompiledRules) {
+  constructor(book: Book, compiled: CompiledRules, windows: FundingWindows) {
     this.book = book;
     this.compiled = compiled;
+    this.windows = windows;
   }
 
   /**
@@ -125,6 +130,7 @@ export class Box {
     const cost = book.costF[row] as number;
     const since = market.fundingSinceFloat(instrument, book.rowEpochColumn[row] as number);
     position.compiled = compiled;
+    position.instrument = instrument;
     position.asset = this.assetAt(compiled.settle);
     position.exposure = exposure;
     position.size = Math.abs(exposure);
@@ -204,19 +210,36 @@ export class Box {
     for (let at = 0; at < this.assetCount; at += 1) {
       const asset = this.assets[at] as BoxAsset;
       const compiled = asset.compiled as CompiledAsset;
-      if (asset.priceMoves && !compiled.volatile) loss += stablePace * slow * Math.abs(asset.value - asset.need * asset.price);
+      if (asset.priceMoves && !compiled.volatile)
+        loss += stablePace * slow * Math.abs(asset.value - asset.need * asset.price);
       if (asset.value > 0 && this.haircutWatched(compiled)) loss += (haircutPace * slow * asset.value) / asset.kept;
     }
     for (let at = 0; at < this.positionCount; at += 1) {
       const position = this.positions[at] as BoxPosition;
       const asset = this.assets[position.asset] as BoxAsset;
       const unit = Math.abs(position.contracts) * position.fundingScale;
-      const step = slow === 0 ? 0 : powerOfTwoBelow((fundingPace * slow * Math.abs(position.value)) / unit);
-      position.fundingAgainst = step;
-      position.fundingAlong = step * ratio;
-      loss += unit * step * asset.price * asset.slope;
+      if (slow === 0 || !this.fitsWindow(position, (windowPace * slow * Math.abs(position.value)) / unit, ratio)) {
+        const step = slow === 0 ? 0 : powerOfTwoBelow((fundingPace * slow * Math.abs(position.value)) / unit);
+        position.fundingWindow = false;
+        position.fundingAgainst = step;
+        position.fundingAlong = step * ratio;
+      }
+      loss += unit * position.fundingAgainst * asset.price * asset.slope;
     }
     return loss;
+  }
+
+  /** Takes the instrument's funding window for the position's band if it goes at most `most` against the pool (and along, where it matters). */
+  private fitsWindow(position: BoxPosition, most: number, ratio: number): boolean {
+    const up = this.windows.highOf(position.instrument) - position.funding;
+    const down = position.funding - this.windows.lowOf(position.instrument);
+    const against = position.exposure > 0 ? up : down;
+    const along = position.exposure > 0 ? down : up;
+    if (!(up + down > 0 && against >= 0 && along >= 0 && against <= most && (ratio > 1 || along <= most))) return false;
+    position.fundingWindow = true;
+    position.fundingAgainst = against;
+    position.fundingAlong = along;
+    return true;
   }
 
   private haircutWatched(compiled: CompiledAsset): boolean {

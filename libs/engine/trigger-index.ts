@@ -4,6 +4,7 @@ import type { BoxAsset, BoxPosition } from "./box-parts.ts";
 import type { CompiledAsset, CompiledInstrument, CompiledRules } from "./compiled-rules.ts";
 import { grownCapacity, grownInt32, grownUint8 } from "./columns.ts";
 import { FactorRings } from "./factor-rings.ts";
+import { FundingWindows } from "./funding-windows.ts";
 
 export interface TriggerIndexOptions {
   /** Widens every band by a factor: 1 but in the test that must notice that bands are too wide. */
@@ -31,6 +32,7 @@ export type Arming = "armed" | "act";
 export class TriggerIndex {
   private readonly book: Book;
   private readonly compiled: CompiledRules;
+  private readonly windows: FundingWindows;
   private readonly search: Bands;
   private readonly rings = new FactorRings();
   /** First entry by pool; −1: none. */
@@ -57,11 +59,12 @@ export class TriggerIndex {
   constructor(book: Book, compiled: CompiledRules, options: TriggerIndexOptions = {}) {
     this.book = book;
     this.compiled = compiled;
-    this.search = new Bands(book, compiled, options.bandScale ?? 1);
+    this.windows = new FundingWindows(book, compiled);
+    this.search = new Bands(book, compiled, this.windows, options.bandScale ?? 1);
   }
 
   get bytes(): number {
-    return this.rings.bytes + this.firsts.byteLength + this.out.byteLength + this.seen.byteLength;
+    return this.rings.bytes + this.windows.bytes + this.firsts.byteLength + this.out.byteLength + this.seen.byteLength;
   }
   get entryCount(): number {
     return this.rings.count;
@@ -111,6 +114,8 @@ export class TriggerIndex {
     else {
       const origin = this.origins[factor] as number;
       this.rings.move(factor, before - origin, value - origin, this.out, popped);
+      const instrument = this.windows.instrumentOf(factor);
+      if (instrument >= 0) this.followWindow(instrument, value - origin, popped);
     }
     this.stale = false;
     this.popped += popped.length - count;
@@ -122,7 +127,40 @@ export class TriggerIndex {
     const count = popped.length;
     this.seen[factor] = this.book.market.factors[factor] as number;
     this.rings.move(factor, NaN, NaN, this.out, popped);
+    const instrument = this.windows.instrumentOf(factor);
+    if (instrument >= 0) this.followWindow(instrument, NaN, popped);
     this.popped += popped.length - count;
+  }
+
+  /** Funding has moved: if it has left its window, those that relied on it are popped, and the window is centred anew. */
+  private followWindow(instrument: number, value: number, popped: number[]): void {
+    const { book, windows } = this;
+    return;
+    windows.centre(instrument);
+    const { rowInstrumentColumn, exposureF } = book;
+    for (let row = 0; row < book.rowLimit; row += 1) {
+      if (rowInstrumentColumn[row] !== instrument || exposureF[row] === 0) continue;
+      const account = book.rowAccount(row);
+      if (account < 0) continue;
+      const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account);
+      if (pool < this.firsts.length && this.reliesOnWindow(pool, instrument)) this.pop(pool, popped);
+    }
+  }
+
+  /** Whether an armed pool that holds the instrument has no band of its own for its funding. */
+  private reliesOnWindow(pool: number, instrument: number): boolean {
+    const { fundingFactor } = this.compiled.instruments[instrument] as CompiledInstrument;
+    const first = this.firsts[pool] as number;
+    for (let entry = first; entry >= 0; entry = this.rings.nextOf(entry)) {
+      if (this.rings.factorOf(entry) === fundingFactor) return false;
+    }
+    return first >= 0;
+  }
+
+  private pop(pool: number, popped: number[]): void {
+    if (this.out[pool] !== 0) return;
+    this.out[pool] = 1;
+    popped.push(pool);
   }
 
   /** Arms every pool anew, as after a restore or a change of rules; those that must be judged now go to `popped`. */
@@ -157,6 +195,23 @@ export class TriggerIndex {
       const origin = this.origins[factor] as number;
       found.push({ factor, low: this.rings.lowOf(entry) + origin, high: this.rings.highOf(entry) + origin });
     }
+    for (const instrument of this.instrumentsOf(pool)) {
+      if (!this.reliesOnWindow(pool, instrument)) continue;
+      const factor = (this.compiled.instruments[instrument] as CompiledInstrument).fundingFactor;
+      found.push({ factor, low: this.windows.lowOf(instrument) + 1, high: this.windows.highOf(instrument) + 1 });
+    }
+    return found;
+  }
+
+  /** The instruments that a pool has positions in. */
+  private instrumentsOf(pool: number): number[] {
+    const { book } = this;
+    const own = book.poolRow(pool);
+    if (own >= 0) return book.exposureF[own] === 0 ? [] : [book.rowInstrument(own)];
+    const found: number[] = [];
+    for (let row = book.firstRow(book.poolAccount(pool)); row >= 0; row = book.nextRow(row)) {
+      if (!book.isIsolated(row) && book.exposureF[row] !== 0) found.push(book.rowInstrument(row));
+    }
     return found;
   }
 
@@ -173,6 +228,7 @@ export class TriggerIndex {
     for (const [c, one] of this.compiled.assets.entries()) {
       if (one !== undefined && !one.haircutMoves) this.haircuts[one.haircutFactor] = c;
     }
+    this.windows.adopt();
     this.stale = this.rings.count > 0;
   }
 
@@ -192,9 +248,7 @@ export class TriggerIndex {
 
   private popAll(popped: number[]): void {
     for (let pool = 0; pool < this.firsts.length; pool += 1) {
-      if ((this.firsts[pool] as number) < 0 || this.out[pool] !== 0) continue;
-      this.out[pool] = 1;
-      popped.push(pool);
+      if ((this.firsts[pool] as number) >= 0) this.pop(pool, popped);
     }
   }
 
@@ -233,6 +287,7 @@ export class TriggerIndex {
     const low = free && !long ? -Infinity : position.low;
     const high = free && long ? Infinity : position.high;
     this.watchFactor(pool, compiled.markFactor, low, high, clear);
+    if (clear && position.fundingWindow) return;
     const { funding, fundingAgainst, fundingAlong } = position;
     if (long)
       this.watchFactor(

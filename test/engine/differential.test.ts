@@ -4,7 +4,14 @@ import { intervention, warn } from "#libs/domain/health/thresholds.ts";
 import { CompiledRules } from "#libs/engine/compiled-rules.ts";
 import { Integers } from "#libs/engine/integers.ts";
 import { Judge } from "#libs/engine/judge.ts";
-import { Chance, generatedAccount, generatedMarket, movePrices, plainHealth, settleNear } from "#test/support/generated-books.ts";
+import {
+  Chance,
+  generatedAccount,
+  generatedMarket,
+  movePrices,
+  plainHealth,
+  settleNear,
+} from "#test/support/generated-books.ts";
 
 /** How many accounts are generated; PLIMSOLL_DIFFERENTIAL asks for more, PLIMSOLL_SEED for others. */
 const accountsMin = 200_000;
@@ -14,7 +21,8 @@ function natural(name: string, absent: number): number {
   const text = process.env[name];
   if (text === undefined || text === "") return absent;
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name} must be a whole number of at least 1, not "${text}"`);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new Error(`${name} must be a whole number of at least 1, not "${text}"`);
   return value;
 }
 
@@ -47,25 +55,31 @@ function differenceIn(seed: number, count: Count): string | null {
       count.pools += 1;
       if (verdict.stage > 0) count.acting += 1;
       const where = `seed ${seed}, account ${account}, pool ${pool}`;
-      if (`${verdict.stage} ${verdict.standing}` !== expected) return `${where}: ${verdict.stage} ${verdict.standing}, not ${expected}`;
+      if (`${verdict.stage} ${verdict.standing}` !== expected)
+        return `${where}: ${verdict.stage} ${verdict.standing}, not ${expected}`;
       integers.evaluate(pool);
       const equity = Rational.fraction(integers.equityNumerator, integers.equityDenominator);
       const mm = Rational.fraction(integers.maintenanceNumerator, integers.maintenanceDenominator);
-      if (!equity.equals(plain.maintenanceEquity) || !mm.equals(plain.mm)) return `${where}: the integers are not the plain rules`;
+      if (!equity.equals(plain.maintenanceEquity) || !mm.equals(plain.mm))
+        return `${where}: the integers are not the plain rules`;
     }
   }
   count.exact += judge.exactFallbacks;
   return null;
 }
 
-test("HEALTH-01 HEALTH-02 HEALTH-05 the engine decides as the plain rules on 200,000 generated accounts", { timeout: 36e5 }, () => {
-  const wanted = natural("PLIMSOLL_DIFFERENTIAL", accountsMin);
-  const first = natural("PLIMSOLL_SEED", 1);
-  const count: Count = { accounts: 0, pools: 0, acting: 0, exact: 0 };
-  for (let seed = first; count.accounts < wanted; seed += 1) expect(differenceIn(seed, count)).toBeNull();
-  // The books hold both those that act and those that do not, and some that floats could not tell apart.
-  expect(count.pools).toBeGreaterThan(count.accounts);
-  expect(count.acting / count.pools).toBeGreaterThan(0.02);
-  expect(count.acting / count.pools).toBeLessThan(0.8);
-  expect(count.exact).toBeGreaterThan(0);
-});
+test(
+  "HEALTH-01 HEALTH-02 HEALTH-05 the engine decides as the plain rules on 200,000 generated accounts",
+  { timeout: 36e5 },
+  () => {
+    const wanted = natural("PLIMSOLL_DIFFERENTIAL", accountsMin);
+    const first = natural("PLIMSOLL_SEED", 1);
+    const count: Count = { accounts: 0, pools: 0, acting: 0, exact: 0 };
+    for (let seed = first; count.accounts < wanted; seed += 1) expect(differenceIn(seed, count)).toBeNull();
+    // The books hold both those that act and those that do not, and some that floats could not tell apart.
+    expect(count.pools).toBeGreaterThan(count.accounts);
+    expect(count.acting / count.pools).toBeGreaterThan(0.02);
+    expect(count.acting / count.pools).toBeLessThan(0.8);
+    expect(count.exact).toBeGreaterThan(0);
+  },
+);

@@ -8,7 +8,14 @@ import { Integers } from "#libs/engine/integers.ts";
 import { Judge } from "#libs/engine/judge.ts";
 import { PriceMissing } from "#libs/engine/market.ts";
 import { comparePools } from "#libs/engine/pending-pools.ts";
-import { Chance, generatedAccount, generatedMarket, movePrices, plainHealth, settleNear } from "#test/support/generated-books.ts";
+import {
+  Chance,
+  generatedAccount,
+  generatedMarket,
+  movePrices,
+  plainHealth,
+  settleNear,
+} from "#test/support/generated-books.ts";
 import { r, rulesOf } from "#test/support/pools.ts";
 import { propertyOptions } from "#test/support/property.ts";
 

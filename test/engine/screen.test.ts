@@ -7,7 +7,13 @@ import { CompiledRules } from "#libs/engine/compiled-rules.ts";
 import { Integers } from "#libs/engine/integers.ts";
 import { Screen } from "#libs/engine/screen.ts";
 import { exactly } from "#test/support/band-corners.ts";
-import { Chance, generatedAccount, generatedDocument, generatedMarket, plainHealth } from "#test/support/generated-books.ts";
+import {
+  Chance,
+  generatedAccount,
+  generatedDocument,
+  generatedMarket,
+  plainHealth,
+} from "#test/support/generated-books.ts";
 import { propertyOptions } from "#test/support/property.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });

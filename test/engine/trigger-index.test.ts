@@ -16,9 +16,16 @@ const perpetual = { lot: "0.001", tiers: [{ from: "0", im: "0.2", mm: "0.1" }] }
 const isolatedToo = { ...perpetual, id: "ETH-PERP", base: "ETH" };
 
 /** One long of a BTC at 1000 (100 to be kept) in a small exchange of two contracts, with so much cash beside the cost of 1000. */
-function small(cash: string, more: Partial<RuleDocument> = {}): { watched: Watched; book: Book; pool: number; account: number } {
+function small(
+  cash: string,
+  more: Partial<RuleDocument> = {},
+): { watched: Watched; book: Book; pool: number; account: number } {
   const quantum = "0.000001";
-  const assets = [{ id: "USDT", quantum }, { id: "BTC", quantum, haircut: { base: "0.1" } }, { id: "ETH", quantum }];
+  const assets = [
+    { id: "USDT", quantum },
+    { id: "BTC", quantum, haircut: { base: "0.1" } },
+    { id: "ETH", quantum },
+  ];
   const book = new Book(rulesOf(assets, [{ ...perpetual, id: "BTC-PERP" }, isolatedToo], more));
   book.market.setIndexPrice(0, r("1"));
   book.market.setIndexPrice(1, r("1000"));
@@ -56,7 +63,11 @@ for (const { warned, at, moves, crosses, because } of slots) {
     expect(book.warned(pool)).toBe(Number(warned));
     // However it comes there: step by step to where nothing happens yet, then over the line.
     for (let step = 1; step <= 20; step += 1) {
-      const price = Rational.parse(at).plus(r(moves).minus(r(at)).times(Rational.fraction(BigInt(step), 20n)));
+      const price = Rational.parse(at).plus(
+        r(moves)
+          .minus(r(at))
+          .times(Rational.fraction(BigInt(step), 20n)),
+      );
       if (setMark(watched, price.toStringDown(6)).length > 0) watched.look(pool);
       expect([book.warned(pool), watched.armed.has(pool)]).toEqual([Number(warned), true]);
     }
@@ -163,7 +174,10 @@ test("an isolated pool hangs on its own mark alone; a pool without a price is po
   const pool = book.isolatedPool(row);
   watched.look(pool);
   const { market } = book;
-  expect(watched.index.bands(pool).map(({ factor }) => factor)).toEqual([market.markFactor(1), market.fundingFactor(1)]);
+  expect(watched.index.bands(pool).map(({ factor }) => factor)).toEqual([
+    market.markFactor(1),
+    market.fundingFactor(1),
+  ]);
   expect(setMark(watched, "500")).toEqual([]);
   expect(setMark(watched, "106", 1)).toEqual([pool]);
   const newcomer = book.internAccount("newcomer");
@@ -241,9 +255,15 @@ test("keys rise with the floats they stand for, and rounding inwards never leave
   for (const value of [...values, 0, 1, 2 ** 40, 1e-30]) {
     expect(roundInward(value, true)).toBeGreaterThanOrEqual(value);
     expect(roundInward(value, false)).toBeLessThanOrEqual(value);
-    expect(Math.abs(roundInward(value, true) - roundInward(value, false))).toBeLessThanOrEqual(Math.abs(value) * 2 ** -22);
+    expect(Math.abs(roundInward(value, true) - roundInward(value, false))).toBeLessThanOrEqual(
+      Math.abs(value) * 2 ** -22,
+    );
     expect(Math.fround(roundInward(value, true))).toBe(roundInward(value, true));
-    if (value > 0) expect([powerOfTwoBelow(value) <= value * (1 + 2 ** -23), powerOfTwoBelow(value) * 2 > value]).toEqual([true, true]);
+    if (value > 0)
+      expect([powerOfTwoBelow(value) <= value * (1 + 2 ** -23), powerOfTwoBelow(value) * 2 > value]).toEqual([
+        true,
+        true,
+      ]);
   }
   const sorted = values.toSorted((left, right) => left - right).map(keyOf);
   expect(sorted).toEqual(sorted.toSorted((left, right) => left - right));

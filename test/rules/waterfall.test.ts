@@ -273,3 +273,21 @@ for (const one of debts)
     expect(exchange.of("conversion.booked").map((step) => step["sold"]).join()).toBe(one.sold);
     expect(exchange.broken()).toEqual([]);
   });
+
+test("LIQ-27 an order that still works when a new frame asks for another stage is taken back once, and what had filled is booked", () => {
+  const { engine } = lever();
+  const [block] = engine.apply({ k: "frame", mark: { X: "84.3" }, t: 1 }).effects;
+  const [close] = engine.apply({ k: "blocked", effect: block?.id ?? "", t: 1 }).effects;
+  const asked = engine.apply({ k: "frame", mark: { X: "84" }, t: 2 });
+  expect(asked.effects.map((one) => [one.effect, one.effect === "cancel" ? one.of : ""])).toEqual([["cancel", close?.id]]);
+  expect(engine.apply({ k: "frame", mark: { X: "83.9" }, t: 3 }).effects).toEqual([]);
+  const after = engine.apply({
+    k: "closed",
+    effect: close?.id ?? "",
+    fills: [{ qty: "1", price: "84.3" }],
+    exhausted: false,
+    t: 4,
+  });
+  expect(after.facts.filter((one) => one.fact === "liquidation.step").map((one) => one["qty"])).toEqual(["1"]);
+  expect(after.effects.map((one) => (one.effect === "close" ? one.qty : ""))).toEqual(["9"]);
+});

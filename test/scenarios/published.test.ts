@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { readScenario } from "#apps/cli/scenario.ts";
 import { runScenario } from "#libs/simulation/scenario.ts";
 
-/** A worked example beside its scenario: what some places of the result hold, where from, and why. */
+/** A worked example, in the folder beside its scenario's: what some places of the result hold, where from, and why. */
 interface Expected {
   readonly source: string;
   readonly arithmetic: readonly string[];
@@ -13,13 +13,14 @@ interface Expected {
 }
 
 const folder = fileURLToPath(new URL("published/", import.meta.url));
+const expectations = fileURLToPath(new URL("published-expected/", import.meta.url));
 const names = readdirSync(folder)
-  .filter((file) => file.endsWith(".json") && !file.endsWith(".expected.json"))
+  .filter((file) => file.endsWith(".json"))
   .map((file) => file.slice(0, -".json".length))
   .sort();
 
 function expectedOf(name: string): Expected {
-  return JSON.parse(readFileSync(`${folder}${name}.expected.json`, "utf8")) as Expected;
+  return JSON.parse(readFileSync(`${expectations}${name}.json`, "utf8")) as Expected;
 }
 
 function resultOf(name: string): unknown {

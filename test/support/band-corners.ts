@@ -18,7 +18,11 @@ export function exactly(value: number): Rational {
 export type Corner = ReadonlyMap<number, number>;
 
 /** The exact numbers of a pool if factors had the values of a corner, by the plain rules. */
-export function standingAt(book: Book, pool: number, corner: Corner): { readonly equity: Rational; readonly mm: Rational } {
+export function standingAt(
+  book: Book,
+  pool: number,
+  corner: Corner,
+): { readonly equity: Rational; readonly mm: Rational } {
   const { market } = book;
   const view = book.marketView();
   const at = (factor: number, own: () => Rational): Rational => {
@@ -31,7 +35,9 @@ export function standingAt(book: Book, pool: number, corner: Corner): { readonly
     mark: (id) => at(market.markFactor(book.instrumentIndex(id)), () => view.mark(id)),
     haircutInitial: (id) => view.haircutInitial(id),
     haircutMaintenance: (id) =>
-      Rational.one.minus(at(market.haircutFactor(book.assetIndex(id)), () => Rational.one.minus(view.haircutMaintenance(id)))),
+      Rational.one.minus(
+        at(market.haircutFactor(book.assetIndex(id)), () => Rational.one.minus(view.haircutMaintenance(id))),
+      ),
     openInterest: (id) => view.openInterest(id),
     platformCash: (id) => view.platformCash(id),
   };

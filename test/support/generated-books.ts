@@ -76,7 +76,9 @@ function asset(chance: Chance, id: string, price: number): AssetDocument {
     id,
     quantum: chance.pick(["0.000001", "0.00000001", "0.000000000000000001"]),
     ...(chance.is(volatile ? 0.8 : 0.3) ? { slices: slices(chance) } : {}),
-    ...(chance.is(volatile ? 0.4 : 0.1) ? { sizeCurve: (chance.between(0.0005, 0.02) / Math.sqrt(1 / price)).toFixed(6) } : {}),
+    ...(chance.is(volatile ? 0.4 : 0.1)
+      ? { sizeCurve: (chance.between(0.0005, 0.02) / Math.sqrt(1 / price)).toFixed(6) }
+      : {}),
     ...(chance.is(0.6) ? { haircut: { base: chance.between(0, 0.3).toFixed(3) } } : {}),
     ...(chance.is(0.5) ? { liabilityPremium: chance.between(0, 0.2).toFixed(3) } : {}),
     ...(chance.is(0.2) ? { cap: chance.scale(1e4, 1e7).toFixed(2) } : {}),
@@ -144,7 +146,11 @@ export function generatedMarket(chance: Chance, rules: RuleSet = generatedRules(
     const price = (started[one.id] as number) * chance.between(0.9, 1.1);
     book.market.setIndexPrice(book.assetIndex(one.id), decimal(price, chance.whole(1, 8)));
     if (one.haircut !== null && chance.is(0.7)) {
-      book.market.setHaircuts(book.assetIndex(one.id), one.haircut.base, decimal(chance.between(0, 0.4), chance.whole(2, 6)));
+      book.market.setHaircuts(
+        book.assetIndex(one.id),
+        one.haircut.base,
+        decimal(chance.between(0, 0.4), chance.whole(2, 6)),
+      );
     }
   }
   for (const one of rules.instruments.values()) {
@@ -174,7 +180,10 @@ function hold(chance: Chance, book: Book, account: number, instrument: number, i
   const mark = book.market.markPrice(instrument) as Rational;
   const settle = book.settleIndex(instrument);
   const quantum = book.assetRules(settle).quantum;
-  const lotWorth = rules.kind === "linear" ? rules.lot.times(rules.multiplier).times(mark) : rules.lot.times(rules.multiplier).dividedBy(mark);
+  const lotWorth =
+    rules.kind === "linear"
+      ? rules.lot.times(rules.multiplier).times(mark)
+      : rules.lot.times(rules.multiplier).dividedBy(mark);
   const worth = rules.kind === "linear" ? chance.scale(100, 3e6) : chance.scale(0.01, 60);
   const size = BigInt(Math.max(1, Math.round(worth / lotWorth.toNumber())));
   const lots = chance.is(0.5) ? size : -size;

@@ -14,9 +14,13 @@ function exact(written: string): Rational {
   return Rational.ofUnits(BigInt(whole + fraction), fraction.length);
 }
 
+function isOutcome(entry: Entry): entry is Extract<Entry, { effect: string }> {
+  return entry.k === "blocked" || entry.k === "closed" || entry.k === "resumed";
+}
+
 /** The pool of the saga that waits for this outcome. */
 function poolOfOutcome(engine: Engine, entry: Entry): number | null {
-  if (entry.k !== "blocked" && entry.k !== "closed" && entry.k !== "resumed") return null;
+  if (!isOutcome(entry)) return null;
   for (const saga of engine.machine.sagas.values()) if (saga.effect === entry.effect) return saga.pool;
   return null;
 }
@@ -78,13 +82,21 @@ const leadsTo: Readonly<Record<string, string>> = { "fund-backed": "providers", 
 export function checkWaterfall(engine: Engine): Check {
   const states = new Map<string, string>();
   const steps = new Set<string>();
+  /** How often one step of the history has taken up a pool. */
+  const begun = new Map<string, number>();
   return (entry) => {
     const pool = poolOfOutcome(engine, entry);
+    if (!isOutcome(entry)) begun.clear();
     const noFill = entry.k === "closed" && entry.fills.length === 0;
     const budget = pool !== null && noFill ? lotsTheFundCouldTopUp(engine, pool) : null;
     return ({ facts }) => {
       for (const fact of facts) {
         const saga = text(fact, "saga");
+        if (fact.fact === "liquidation.started") {
+          const name = `${text(fact, "account")} ${text(fact, "instrument")}`;
+          begun.set(name, (begun.get(name) ?? 0) + 1);
+          demand((begun.get(name) ?? 0) <= 10, () => `I-27 ${name} is taken up again and again`);
+        }
         if (fact.fact === "liquidation.stage") {
           const state = text(fact, "state");
           const from = leadsTo[state];

@@ -74,8 +74,8 @@ export interface RunResult {
 }
 
 export interface RunOptions {
-  /** Called with the exchange when a step and all that followed from it is over. */
-  readonly afterStep?: (exchange: SimulatedExchange) => void;
+  /** Called when a step and all that followed from it is over, with the facts of the history so far. */
+  readonly afterStep?: (exchange: SimulatedExchange, facts: readonly Fact[]) => void;
   readonly roundsPerFrame?: "one" | "all";
 }
 
@@ -92,7 +92,7 @@ export function runHistory(history: History, makers: readonly CheckMaker[] = [],
       // A new book is news to those who wait for one.
       exchange.apply({ k: "time", t: step.t });
     } else exchange.apply(step);
-    options.afterStep?.(exchange);
+    options.afterStep?.(exchange, facts);
   }
   return { engine, exchange, log, facts };
 }

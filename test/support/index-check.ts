@@ -7,8 +7,14 @@ import { TriggerIndex } from "#libs/engine/trigger-index.ts";
 import type { Band } from "#libs/engine/trigger-index.ts";
 import { endsOf, standingAt, worstCorner } from "#test/support/band-corners.ts";
 import type { Corner } from "#test/support/band-corners.ts";
-import type { Chance} from "#test/support/generated-books.ts";
-import { generatedAccount, generatedMarket, movePrices, plainHealth, settleNear } from "#test/support/generated-books.ts";
+import type { Chance } from "#test/support/generated-books.ts";
+import {
+  generatedAccount,
+  generatedMarket,
+  movePrices,
+  plainHealth,
+  settleNear,
+} from "#test/support/generated-books.ts";
 
 /** A book with its index and judge, and the pools that stand armed. */
 export class Watched {
@@ -144,7 +150,8 @@ export function runFrames(chance: Chance, watched: Watched, frames: number): str
     const found = new Set(popped);
     for (const [pool, bands] of before) {
       const left = bands.some((band) => moved.has(band.factor) && isLeft(watched, band));
-      if (left !== found.has(pool)) wrong.push(`frame ${frame}: pool ${pool} ${left ? "left a band unseen" : "was popped inside its bands"}`);
+      if (left !== found.has(pool))
+        wrong.push(`frame ${frame}: pool ${pool} ${left ? "left a band unseen" : "was popped inside its bands"}`);
       if (!found.has(pool) && watched.due(pool)) wrong.push(`frame ${frame}: pool ${pool} is due and was not found`);
     }
     for (const pool of popped) watched.look(pool);
