@@ -135,7 +135,7 @@ export class TriggerIndex {
   /** Funding has moved: if it has left its window, those that relied on it are popped, and the window is centred anew. */
   private followWindow(instrument: number, value: number, popped: number[]): void {
     const { book, windows } = this;
-    return;
+    if (value >= windows.lowOf(instrument) && value <= windows.highOf(instrument)) return;
     windows.centre(instrument);
     const { rowInstrumentColumn, exposureF } = book;
     for (let row = 0; row < book.rowLimit; row += 1) {

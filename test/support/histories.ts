@@ -71,7 +71,7 @@ export function histories(choice: HistoryChoice = {}): fc.Arbitrary<History> {
       document: ruleDocuments(choice),
       wealth: fc.array(fc.nat(1000), { minLength: 8, maxLength: 8 }),
       fund: fc.constantFrom(0, 300, 20_000, 5_000_000),
-      draws: fc.array(draw(kinds), { minLength: 1, maxLength: choice.steps ?? 24, size: "max" }),
+      draws: fc.array(draw(kinds), { minLength: Math.min(4, choice.steps ?? 4), maxLength: choice.steps ?? 32, size: "max" }),
     })
     .map(({ document, wealth, fund, draws }) => new Story(document, wealth, fund).tell(draws));
 }
