@@ -87,7 +87,7 @@ export function convertDebts(machine: Machine, account: number): void {
       machine.waitingDebts.delete(key);
 }
 
-/** COL-29: whether an account owes more than the configured share of what it is worth: then its debts are converted by themselves. */
+/** COL-29: whether an account owes the configured share of what it is worth, or more: then its debts are converted by themselves. */
 export function owesTooMuch(machine: Machine, account: number): boolean {
   const { convertAt } = machine.rules;
   if (convertAt === null) return false;
@@ -100,5 +100,5 @@ export function owesTooMuch(machine: Machine, account: number): boolean {
   }
   if (debt.isZero()) return false;
   const { fullEquity } = evaluateCross(book.crossView(account), market, machine.rules);
-  return debt.above(fullEquity.times(convertAt));
+  return debt.atLeast(fullEquity.times(convertAt));
 }
