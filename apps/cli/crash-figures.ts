@@ -5,7 +5,7 @@ export function usd(value: number): string {
   const size = Math.abs(value);
   if (size >= 1e9) return `${sign}$${(size / 1e9).toFixed(2)}bn`;
   if (size >= 1e6) return `${sign}$${(size / 1e6).toFixed(2)}m`;
-  if (size >= 1e4) return `${sign}$${(size / 1e3).toFixed(0)}k`;
+  if (size >= 1e5) return `${sign}$${(size / 1e3).toFixed(0)}k`;
   return size >= 100 || size === 0 ? `${sign}$${count(size)}` : `${sign}$${size.toFixed(2)}`;
 }
 

@@ -104,21 +104,31 @@ function charts(runs: readonly NamedRun[]): string {
   ].join("");
 }
 
+/** One line per collateral: its initial or its maintenance haircut, from what it was at the start to the end. */
+function haircutSeries(outcome: CrashOutcome, kind: "initial" | "maintenance"): Series[] {
+  const { from, to } = outcome;
+  return outcome.haircuts.flatMap(({ asset, path }): Series[] => {
+    const before = path.findLast((one) => one.t < from);
+    const moves = path.filter((one) => one.t >= from);
+    const last = moves.at(-1) ?? before;
+    if (last === undefined) return [];
+    const points = [...(before === undefined ? [] : [{ ...before, t: from }]), ...moves, { ...last, t: to }];
+    return [{ name: asset, points: points.map((one) => [one.t, one[kind]] as const) }];
+  });
+}
+
 function haircutSection(outcome: CrashOutcome): string {
   const { from, to } = outcome;
-  const moving = outcome.haircuts.filter(({ path }) => path.some((one) => one.t >= from));
-  const series = moving.flatMap(({ asset, path }): Series[] => {
-    const before = path.findLast((one) => one.t < from);
-    const points = [...(before === undefined ? [] : [{ ...before, t: from }]), ...path.filter((one) => one.t >= from)];
-    const last = points.at(-1);
-    if (last !== undefined) points.push({ ...last, t: to });
-    return [
-      { name: `${asset} initial`, points: points.map((one) => [one.t, one.initial] as const) },
-      { name: `${asset} maintenance`, points: points.map((one) => [one.t, one.maintenance] as const) },
-    ];
-  });
-  const format = (value: number): string => percent(value, 0);
-  return `<section><h2>Haircuts</h2><p>The initial haircut rises at once and falls slowly; the maintenance haircut moves at most one point an hour, so that volatility alone liquidates nobody at once.</p>${lineChart({ title: "Haircuts of collateral", from, to, series, format, steps: true, zero: true })}${table("Haircuts", haircutRows(outcome), true)}</section>`;
+  const chart = { from, to, half: true, steps: true, zero: true, format: (value: number) => percent(value, 0) };
+  return [
+    "<section><h2>Haircuts</h2><p>The initial haircut rises at once and falls slowly; the maintenance haircut moves at most one point an hour, so that volatility alone liquidates nobody at once.</p>",
+    '<div class="pair">',
+    lineChart({ ...chart, title: "Initial haircut", series: haircutSeries(outcome, "initial") }),
+    lineChart({ ...chart, title: "Maintenance haircut", series: haircutSeries(outcome, "maintenance") }),
+    "</div>",
+    table("Haircuts", haircutRows(outcome), true),
+    "</section>",
+  ].join("");
 }
 
 const haltLevels: Readonly<Record<string, number>> = { reduce_only: 1, no_new_orders: 2, cancel_all: 3, paused: 3 };

@@ -29,10 +29,13 @@ export const littleEndian = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1
 /** Where the sign of the low limb stands among the four 32-bit words of a row. */
 const signWord = littleEndian ? 1 : 0;
 
-/** The capacity to grow to: doubling, so that appending stays cheap. */
+/** Small columns double; large ones grow by an eighth, so that appending stays cheap and little memory stands empty. */
+const doublingMax = 65_536;
+
+/** The capacity to grow to. */
 export function grownCapacity(capacity: number, needed: number): number {
   let next = Math.max(capacity, 16);
-  while (next < needed) next *= 2;
+  while (next < needed) next = next < doublingMax ? next * 2 : (next + (next >> 3) + 15) & ~15;
   return next;
 }
 

@@ -5,8 +5,6 @@ import {
   type ConversionStep,
   planConversion,
 } from "#libs/domain/settlement/conversion.ts";
-import { evaluateCross } from "#libs/domain/health/evaluate.ts";
-import { amountOf } from "./amounts.ts";
 import type { Machine } from "./machine.ts";
 import { balancesOf } from "./balances.ts";
 import { badDebtAccount, houseAccount, insuranceAccount } from "./system-accounts.ts";
@@ -85,20 +83,4 @@ export function convertDebts(machine: Machine, account: number): void {
   for (const key of machine.waitingDebts.keys())
     if (key.startsWith(`${name} `) && !plan.waiting.some((one) => key === `${name} ${one.asset}`))
       machine.waitingDebts.delete(key);
-}
-
-/** COL-29: whether an account owes the configured share of what it is worth, or more: then its debts are converted by themselves. */
-export function owesTooMuch(machine: Machine, account: number): boolean {
-  const { convertAt } = machine.rules;
-  if (convertAt === null) return false;
-  let debt = Rational.zero;
-  const { book, market } = machine;
-  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row)) {
-    if (book.cashAmount(row) >= 0n) continue;
-    const rules = book.assetRules(book.cashAsset(row));
-    debt = debt.minus(amountOf(rules, book.cashAmount(row)).times(market.index(rules.id)));
-  }
-  if (debt.isZero()) return false;
-  const { fullEquity } = evaluateCross(book.crossView(account), market, machine.rules);
-  return debt.atLeast(fullEquity.times(convertAt));
 }

@@ -222,7 +222,8 @@ export class Engine {
     const { machine } = this;
     if (machine.auditFailure !== null) return;
     const results = [checkConservation(machine), checkPositions(machine), checkFunds(machine), checkJudged(machine)];
-    const due = machine.appliedSeq % this.#scanEvery() === 0 || (machine.options.audit === "full" && entry.k === "frame");
+    const due =
+      machine.appliedSeq % this.#scanEvery() === 0 || (machine.options.audit === "full" && entry.k === "frame");
     if (due || machine.movedFar) {
       this.#audits += 1;
       const scan = scanAll(machine, !due);

@@ -1,6 +1,7 @@
 import { liquidationPermitted } from "./gates.ts";
 import type { Machine } from "./machine.ts";
-import { convertDebts, owesTooMuch } from "./conversions.ts";
+import { convertDebts } from "./conversions.ts";
+import { owesTooMuch } from "./debts.ts";
 import { reviveSagas, startSaga } from "./sagas/drive.ts";
 
 /** Rounds of one look: a conversion or a settlement may touch further pools, which are judged in the same look. */
@@ -12,10 +13,10 @@ const roundsMax = 64;
  */
 export function lookAtHealth(machine: Machine, reviving: boolean): void {
   if (reviving) reviveSagas(machine);
-  convertLargeDebts(machine);
   // What cannot be judged or may not be liquidated yet is looked at again after the next entry.
   const later: number[] = [];
   for (let round = 0; round < roundsMax && machine.pending.size > 0; round += 1) {
+    convertLargeDebts(machine);
     const due = judgeAll(machine, machine.pending.take(), later);
     const now: number[] = [];
     for (const pool of due) (permittedNow(machine, pool) ? now : later).push(pool);
@@ -25,25 +26,17 @@ export function lookAtHealth(machine: Machine, reviving: boolean): void {
   for (const pool of later) machine.pending.add(pool);
 }
 
-/** Keeps the list of accounts that owe some asset: few, and the only ones whose debts can outgrow their equity. */
-function noteDebts(machine: Machine, account: number): void {
-  const { book } = machine;
-  let owes = false;
-  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row)) owes ||= book.cashAmount(row) < 0n;
-  if (owes) machine.indebted.add(account);
-  else machine.indebted.delete(account);
-}
-
-/** COL-29: any price may make a debt outgrow its share of equity, so those who owe are looked at each time, in order of id. */
+/**
+ * COL-29: debts that have reached their share of equity are converted before health is judged, in order of account id. Those who
+ * owe have a band for it in the trigger index, so whoever a price may have brought there is among the pending.
+ */
 function convertLargeDebts(machine: Machine): void {
   if (machine.rules.convertAt === null) return;
-  for (const pool of machine.pending.list()) if (machine.book.poolRow(pool) < 0) noteDebts(machine, machine.book.poolAccount(pool));
-  const name = (account: number): string => machine.accountName(account);
-  const accounts = [...machine.indebted].sort((left, right) => (name(left) < name(right) ? -1 : 1));
-  for (const account of accounts) {
-    const pool = machine.book.crossPool(account);
-    if (machine.book.isSystem(account) || machine.liquidating(pool) || !priced(machine, pool)) continue;
-    if (owesTooMuch(machine, account)) convertDebts(machine, account);
+  const { book } = machine;
+  for (const pool of machine.pending.list()) {
+    const account = book.poolAccount(pool);
+    if (book.poolRow(pool) >= 0 || account < 0 || book.isSystem(account) || machine.liquidating(pool)) continue;
+    if (priced(machine, pool) && owesTooMuch(machine, account)) convertDebts(machine, account);
   }
 }
 
@@ -77,7 +70,6 @@ function judgeAll(machine: Machine, pools: readonly number[], later: number[]): 
       later.push(pool);
       continue;
     }
-    if (machine.book.poolRow(pool) < 0) noteDebts(machine, account);
     machine.judgedCount += 1;
     const { stage, warnings, standing } = machine.judge.judge(pool);
     machine.judgedPools.push({ pool, stage });

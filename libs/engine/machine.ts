@@ -74,8 +74,6 @@ export class Machine {
   readonly lastGood = new Map<string, Rational>();
   /** Since when (UTC ms) a pool has been due for liquidation without price quality permitting it. */
   readonly dueSince = new Map<number, number>();
-  /** Accounts that owe some asset; derived. */
-  readonly indebted = new Set<number>();
   /** Pools that anything but the frame itself has changed since it began; null: unknown, so all may have. Derived. */
   changedPools: Set<number> | null = null;
   /** account → entity; derived from the rules. */

@@ -81,15 +81,7 @@ export function restoreSnapshot(bytes: Uint8Array, options: MachineOptions): Mac
   for (const field of fields) assign(machine, field, state[field]);
   machine.useRules(document, rules);
   for (const pool of state["pending"] as number[]) machine.pending.add(pool);
-  for (const account of accountsInDebt(machine)) machine.indebted.add(account);
   return machine;
-}
-
-function* accountsInDebt(machine: Machine): Generator<number> {
-  const { book } = machine;
-  for (let account = 0; account < book.accountCount; account += 1)
-    for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row))
-      if (book.cashAmount(row) < 0n) yield account;
 }
 
 /** Maps are filled, since the machine shares them; everything else is replaced. */

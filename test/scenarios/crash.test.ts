@@ -21,8 +21,8 @@ function outcomeOf(overrides: Partial<CrashOptions> = {}) {
 describe("a recorded crash against a small population", () => {
   const first = outcomeOf();
 
-  test("warns, liquidates and keeps every invariant", () => {
-    expect(first.reached).toEqual(expect.arrayContaining(["warning", "partial", "full"]));
+  test("goes through the whole ladder, from a warning to deleveraging, and keeps every invariant", () => {
+    expect(first.missing).toEqual([]);
     expect(first.liquidated).toBeGreaterThan(10);
     expect(first.frames).toBe(240);
     expect(first.invariants).toEqual(Object.fromEntries(Object.keys(first.invariants).map((key) => [key, true])));
@@ -33,6 +33,23 @@ describe("a recorded crash against a small population", () => {
   test("is the same again with the same seed, and another with another", () => {
     expect(outcomeOf().stateHash).toBe(first.stateHash);
     expect(outcomeOf({ seed: 2 }).stateHash).not.toBe(first.stateHash);
+  });
+
+  test("deleverages exactly what was needed, and somebody else under another policy", () => {
+    const proRata = outcomeOf({ audit: "light", policy: "pro-rata" });
+    for (const { adl } of [first, proRata]) {
+      expect(adl.fills).toBeGreaterThan(0);
+      expect(adl.notionalUsd).toBeCloseTo(adl.neededUsd, 2);
+    }
+    expect(proRata.adl.accounts).toBeGreaterThan(first.adl.accounts);
+  });
+
+  test("takes a rule patch: who intervenes earlier closes more in part", () => {
+    const liquidation = { partialAt: "1.5", fullAt: "1.4", target: "1.6" };
+    const early = outcomeOf({ audit: "light", rulesPatch: { warnings: ["1.7"], liquidation } });
+    expect(Object.keys(early.warnings)).toEqual(["1.7"]);
+    const partial = (outcome: typeof first) => outcome.stages.find(({ stage }) => stage === 2)?.notionalUsd ?? 0;
+    expect(partial(early)).toBeGreaterThan(2 * partial(first));
   });
 
   test("reports what it found in one page without outside parts", () => {

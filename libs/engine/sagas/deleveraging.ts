@@ -194,7 +194,8 @@ function publish(
     price: terms.price,
     need: terms.need,
     lot: rules.lot,
-    candidates: terms.policy === "queue" ? terms.ranking.filter((one) => names.has(nameOf(one))) : rankingHash(machine, terms),
+    candidates:
+      terms.policy === "queue" ? terms.ranking.filter((one) => names.has(nameOf(one))) : rankingHash(machine, terms),
     counterparties: asked,
     allocation: result.allocation,
     unfilled: result.unfilled,

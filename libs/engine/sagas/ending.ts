@@ -96,7 +96,8 @@ function settleCross(machine: Machine, saga: Saga): void {
     const insurance = round === 0 ? balancesOf(machine, insuranceAccount) : [];
     const end = planLiquidationEnd({ ...conversionRequest(machine, saga.account), insurance }, machine.market);
     for (const short of end.shortfalls) coverShortfall(machine, saga, short);
-    if (end.shortfalls.length === 0 || round === endRoundsMax - 1) return bookConversions(machine, saga.account, end.steps);
+    if (end.shortfalls.length === 0 || round === endRoundsMax - 1)
+      return bookConversions(machine, saga.account, end.steps);
   }
 }
 
