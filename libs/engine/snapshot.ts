@@ -80,6 +80,8 @@ export function restoreSnapshot(bytes: Uint8Array, options: MachineOptions): Mac
   const state = readRecord(reader.text()) as Record<string, unknown>;
   for (const field of fields) assign(machine, field, state[field]);
   machine.useRules(document, rules);
+  // Arming found the pools that stand close to a threshold; only those that waited when the snapshot was taken still wait.
+  machine.pending.take();
   for (const pool of state["pending"] as number[]) machine.pending.add(pool);
   return machine;
 }

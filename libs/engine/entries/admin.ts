@@ -10,7 +10,7 @@ import { amountOf, contractsOf } from "../amounts.ts";
 import type { Machine } from "../machine.ts";
 import { cancelOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
-import { badDebtAccount, clearingAccount } from "../system-accounts.ts";
+import { badDebtAccount, clearingAccount, roundingAccount } from "../system-accounts.ts";
 
 /** A new version of the rules: whole or not at all. Every band was armed under the old one, so every pool is judged anew. */
 export function applyRules(machine: Machine, entry: Extract<EntryBody, { k: "rules" }>): void {
@@ -111,8 +111,24 @@ export function settleExpired(machine: Machine, instrument: number): number {
     releaseIfFlat(machine, row);
     count += 1;
   }
-  releaseIfFlat(machine, book.row(clearingAccount, instrument));
+  closeClearing(machine, instrument);
   return count;
+}
+
+/** EXP-03: `clearing`, flat again, keeps nothing: what the roundings of its own legs took from it comes back from `rounding`. */
+function closeClearing(machine: Machine, instrument: number): void {
+  const { book } = machine;
+  const row = book.row(clearingAccount, instrument);
+  if (book.qty(row) === 0n) {
+    const settle = book.settleIndex(instrument);
+    const residue = amountOf(book.assetRules(settle), book.realised(row));
+    machine.ledger
+      .begin()
+      .cash(clearingAccount, settle, residue.negated())
+      .cash(roundingAccount, settle, residue)
+      .book("fill");
+  }
+  releaseIfFlat(machine, row);
 }
 
 /** Those who lose at the settlement price come first, so that winners still stand where a deficit has to be shared. */
