@@ -13,6 +13,8 @@ import {
   type TierRow,
 } from "#libs/simulation/recorded-crash.ts";
 
+import { impliedManifest, tierTable } from "./crash-folder.ts";
+
 /** Crashes that come with the project. */
 export const crashEvents = ["covid-2020-03", "terra-2022-05", "ftx-2022-11"] as const;
 export type CrashEvent = (typeof crashEvents)[number];
@@ -55,13 +57,32 @@ export function readManifest(folder: string): CrashManifest {
   return value;
 }
 
-/** Reads a recorded crash: the manifest `crash.json` of a folder and every file it names. Throws `BadRecording`. */
+/** Symbols that the project's own tier table has. */
+function tierSymbols(folder: string, file: string): ReadonlySet<string> {
+  return new Set(
+    readText(folder, file)
+      .split("\n")
+      .map((line) => line.slice(0, line.indexOf(","))),
+  );
+}
+
+/**
+ * Reads a recorded crash: the manifest `crash.json` of a folder and every file it names, or, where there is none, every file of bars in
+ * it by its name (`venue_SYMBOL_bar.csv[.gz]`). Throws `BadRecording`.
+ */
 export function readCrash(folder: string): RecordedCrash {
-  const manifest = readManifest(folder);
   const bars = new Map<string, readonly Bar[]>();
+  const barsOf = (file: string): readonly Bar[] => {
+    const known = bars.get(file) ?? parseBars(file, readText(folder, file));
+    bars.set(file, known);
+    return known;
+  };
+  if (!existsSync(folder)) throw new BadRecording(`${folder} does not exist`);
+  const manifest = existsSync(join(folder, "crash.json"))
+    ? readManifest(folder)
+    : impliedManifest(folder, barsOf, tierSymbols(folder, tierTable));
   const crossFiles = (manifest.crossSources ?? []).flatMap(({ file, over }) => [file, over]);
-  for (const file of [...manifest.sources.map((one) => one.file), ...crossFiles])
-    if (!bars.has(file)) bars.set(file, parseBars(file, readText(folder, file)));
+  for (const file of [...manifest.sources.map((one) => one.file), ...crossFiles]) barsOf(file);
   const tierTexts = new Map<string, string>();
   const tiers = new Map<string, readonly TierRow[]>();
   for (const { id, tierFile, tierSymbol } of manifest.instruments) {

@@ -178,7 +178,10 @@ export function registerCrash(program: Command, finish: (exit: ExitCode) => void
     .summary("replay a recorded market crash")
     .description("Replays a recorded market crash against a generated population, through the whole risk engine.")
     .addOption(new Option("--event <name>", "recorded crash").choices([...crashEvents]).default(defaultEvent))
-    .option("--data <folder>", "another recorded crash: a folder with crash.json in the same format")
+    .option(
+      "--data <folder>",
+      "another recorded crash: a folder with crash.json, or with bars in files named venue_SYMBOL_bar.csv[.gz]",
+    )
     .option("--accounts <n>", "accounts to generate", whole(10, accountsMax), defaultAccounts)
     .option("--seed <n>", "seed of the population", whole(0, 2 ** 32 - 1), 1)
     .option("--from <time>", "start later than the recording (UTC, or milliseconds)", instant)

@@ -112,7 +112,9 @@ describe("when the exchange has calmed down", () => {
 /** Prices stand, all of them good, halts are lifted, and time passes. */
 function calm(exchange: SimulatedExchange): void {
   const { machine } = exchange.engine;
-  const quality = Object.fromEntries([...machine.rules.assets.keys(), ...machine.rules.instruments.keys()].map((id) => [id, "good" as const]));
+  const quality = Object.fromEntries(
+    [...machine.rules.assets.keys(), ...machine.rules.instruments.keys()].map((id) => [id, "good" as const]),
+  );
   exchange.apply({ k: "frame", quality, t: machine.t });
   exchange.apply({ k: "halt", scope: "global", state: "normal", reason: "calm", t: machine.t });
   for (let minute = 1; minute <= 20; minute += 1) {

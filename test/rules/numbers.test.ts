@@ -8,8 +8,32 @@ import { r } from "#test/support/pools.ts";
 import { table } from "#test/support/table.ts";
 
 describe("text", () => {
-  const permitted = ["0", "-0", "1", "-1.5", "0.000000000000000001", "99999999999999999999", "99999999999999999999.999999999999999999"];
-  const refused = ["", " 1", "1 ", "+1", "01", "1.", ".5", "1e3", "1,5", "0x1", "NaN", "Infinity", "100000000000000000000", "0.0000000000000000001", "١"];
+  const permitted = [
+    "0",
+    "-0",
+    "1",
+    "-1.5",
+    "0.000000000000000001",
+    "99999999999999999999",
+    "99999999999999999999.999999999999999999",
+  ];
+  const refused = [
+    "",
+    " 1",
+    "1 ",
+    "+1",
+    "01",
+    "1.",
+    ".5",
+    "1e3",
+    "1,5",
+    "0x1",
+    "NaN",
+    "Infinity",
+    "100000000000000000000",
+    "0.0000000000000000001",
+    "١",
+  ];
   test.each(permitted)("NUM-01 %j is an amount", (text) => expect(() => r(text)).not.toThrow());
   test.each(refused)("NUM-01 %j is none", (text) => expect(() => r(text)).toThrow("not a decimal amount"));
 });
@@ -54,7 +78,10 @@ describe("roundings", () => {
   test("NUM-05 every place has a name of its own, a direction and somebody it favours", () => {
     const names = roundingPlaces.map(({ name }) => name);
     expect(new Set(names).size).toBe(names.length);
-    expect(roundingPlaces.find(({ name }) => name === "fill_value")).toMatchObject({ direction: "up", favour: "rounding" });
+    expect(roundingPlaces.find(({ name }) => name === "fill_value")).toMatchObject({
+      direction: "up",
+      favour: "rounding",
+    });
   });
 
   const cases = table(`
@@ -66,7 +93,9 @@ describe("roundings", () => {
   `);
   for (const { rule, amount, quantum, up, down, because } of cases)
     test(`${rule} up and down ${because}`, () => {
-      expect([r(amount).ceilTo(r(quantum)), r(amount).floorTo(r(quantum))].map(String)).toEqual([up, down].map((text) => String(r(text))));
+      expect([r(amount).ceilTo(r(quantum)), r(amount).floorTo(r(quantum))].map(String)).toEqual(
+        [up, down].map((text) => String(r(text))),
+      );
     });
 });
 
@@ -98,7 +127,15 @@ describe("range", () => {
     const engine = smallExchange("0.000000000000000001");
     const before = engine.account("a");
     const qty = "90000000000000000000";
-    const { facts } = engine.apply({ k: "trade", instrument: "BTC-PERP", buyer: "a", seller: "b", qty, price: "50000", t: 1 });
+    const { facts } = engine.apply({
+      k: "trade",
+      instrument: "BTC-PERP",
+      buyer: "a",
+      seller: "b",
+      qty,
+      price: "50000",
+      t: 1,
+    });
     expect(facts.map((one) => one.fact)).toContain("trade.refused");
     expect(engine.account("a")).toEqual(before);
   });
@@ -126,7 +163,10 @@ describe("grain and time", () => {
 
 function smallExchange(quantum: string): Engine {
   const terms = { kind: "linear" as const, base: "BTC", quote: "USDT", settle: "USDT", lot: "0.001" };
-  const engine = Engine.create({ assets: [{ id: "USDT", quantum }, { id: "BTC" }], instruments: [{ id: "BTC-PERP", ...terms }] });
+  const engine = Engine.create({
+    assets: [{ id: "USDT", quantum }, { id: "BTC" }],
+    instruments: [{ id: "BTC-PERP", ...terms }],
+  });
   engine.apply({ k: "frame", index: { USDT: "1", BTC: "50000" }, mark: { "BTC-PERP": "50000" }, t: 0 });
   for (const account of ["a", "b"]) engine.apply({ k: "cash", account, asset: "USDT", amount: "1000", t: 0 });
   return engine;

@@ -11,7 +11,13 @@ import { r, rulesOf } from "#test/support/pools.ts";
 import { table } from "#test/support/table.ts";
 
 const inverse = { kind: "inverse" as const, base: "BTC", quote: "USD", settle: "BTC" };
-const rules = rulesOf([], [{ id: "linear", multiplier: "0.1" }, { id: "inverse", multiplier: "100", ...inverse }]);
+const rules = rulesOf(
+  [],
+  [
+    { id: "linear", multiplier: "0.1" },
+    { id: "inverse", multiplier: "100", ...inverse },
+  ],
+);
 
 function instrument(id: string): InstrumentRules {
   const found = rules.instruments.get(id);
@@ -28,7 +34,8 @@ describe("values", () => {
     POS-01 | inverse | -3  | 50000 | 0.006   | a short's is positive
   `);
   for (const { rule, kind, q, price, value: expected, because } of cases)
-    test(`${rule} ${kind}: ${because}`, () => expect(value(instrument(kind), r(q), r(price)).toStringDown()).toBe(expected));
+    test(`${rule} ${kind}: ${because}`, () =>
+      expect(value(instrument(kind), r(q), r(price)).toStringDown()).toBe(expected));
 
   test.each(["linear", "inverse"])("POS-02 the notional of %s has no sign", (kind) => {
     expect(notional(instrument(kind), r("-3"), r("50000")).toStringDown()).toBe(kind === "linear" ? "15000" : "0.006");
@@ -46,7 +53,10 @@ describe("values", () => {
     test(`${rule} ${because}`, () => {
       const cost = value(instrument(kind), r(q), r(entry));
       expect(unrealisedProfit(instrument(kind), r(q), cost, r(mark)).toStringDown()).toBe(profit);
-      expect(entryPrice(instrument(kind), r(q), cost).toStringDown(), "POS-04 the entry price comes back from cost").toBe(entry);
+      expect(
+        entryPrice(instrument(kind), r(q), cost).toStringDown(),
+        "POS-04 the entry price comes back from cost",
+      ).toBe(entry);
     });
 
   test.each(["linear", "inverse"])("POS-04 two entries of %s average by what they cost", (kind) => {
@@ -93,7 +103,13 @@ describe("fills", () => {
     test(`${rule} ${kind}: ${q} at mark from ${held} leaves equity what it was`, () => {
       const [mark, quantum] = [r("50000"), r("0.01")];
       const before = unrealisedProfit(instrument(kind), r(held), r(cost), mark);
-      const { after, realised, rounding } = applyFill(instrument(kind), { qty: r(held), cost: r(cost) }, r(q), mark, quantum);
+      const { after, realised, rounding } = applyFill(
+        instrument(kind),
+        { qty: r(held), cost: r(cost) },
+        r(q),
+        mark,
+        quantum,
+      );
       const now = unrealisedProfit(instrument(kind), after.qty, after.cost, mark).plus(realised).plus(rounding);
       expect(now.minus(before).toString()).toBe("0");
     });
@@ -110,7 +126,8 @@ class Small {
     this.engine = Engine.create({ assets, instruments: [{ id: "BTC-PERP", ...terms }] });
     this.do({ k: "frame", index: { USDT: "1", BTC: "50000" }, mark: { "BTC-PERP": "50000" } });
     for (const account of ["a", "b"]) this.do({ k: "cash", account, asset: "USDT", amount: "20000" });
-    if (setUp.isolated ?? true) this.do({ k: "mode", account: "a", instrument: "BTC-PERP", mode: "isolated", leverage: "10" });
+    if (setUp.isolated ?? true)
+      this.do({ k: "mode", account: "a", instrument: "BTC-PERP", mode: "isolated", leverage: "10" });
     if (setUp.qty !== "0") this.trade(setUp.qty ?? "1", "50000");
   }
 
@@ -122,7 +139,15 @@ class Small {
   trade(qty: string, price: string, fees = false): readonly Fact[] {
     const sells = qty.startsWith("-");
     const [buyer, seller] = sells ? ["b", "a"] : ["a", "b"];
-    return this.do({ k: "trade", instrument: "BTC-PERP", buyer: buyer as string, seller: seller as string, qty: sells ? qty.slice(1) : qty, price, fees });
+    return this.do({
+      k: "trade",
+      instrument: "BTC-PERP",
+      buyer: buyer,
+      seller: seller,
+      qty: sells ? qty.slice(1) : qty,
+      price,
+      fees,
+    });
   }
 
   /** Cross cash and margin of a. */
@@ -194,7 +219,15 @@ describe("modes and margin", () => {
     const small = new Small({}, { isolated: false });
     expect(refused(small.do({ ...change, mode: "isolated" }))).toEqual(["position_or_orders_open"]);
     small.trade("-1", "50000");
-    const order = { k: "order", account: "a", id: "o1", instrument: "BTC-PERP", side: "buy", qty: "0.1", price: "40000" } as const;
+    const order = {
+      k: "order",
+      account: "a",
+      id: "o1",
+      instrument: "BTC-PERP",
+      side: "buy",
+      qty: "0.1",
+      price: "40000",
+    } as const;
     small.do(order);
     expect(refused(small.do({ ...change, mode: "isolated" }))).toEqual(["position_or_orders_open"]);
     small.do({ k: "cancel", account: "a", id: "o1" });
@@ -241,7 +274,9 @@ describe("modes and margin", () => {
 
   test("POS-15 there is no margin to move in a cross pool", () => {
     const small = new Small({}, { isolated: false });
-    expect(refused(small.do({ k: "margin", account: "a", instrument: "BTC-PERP", amount: "1" }))).toEqual(["not_isolated"]);
+    expect(refused(small.do({ k: "margin", account: "a", instrument: "BTC-PERP", amount: "1" }))).toEqual([
+      "not_isolated",
+    ]);
   });
 
   test("POS-15 ordinary fees come from cross cash, funding goes to the margin", () => {

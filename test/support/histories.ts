@@ -29,8 +29,28 @@ const assets = ["USDT", "USDC", "BTC", "ETH"] as const;
 
 /** How often each kind comes up; a property may ask for others. */
 export const usualKinds = {
-  trade: 10, crash: 4, tick: 8, deposit: 2, withdraw: 2, transfer: 1, order: 3, cancel: 1, mode: 2, margin: 2, funding: 3,
-  settle: 1, convert: 1, rules: 1, halt: 1, quality: 1, time: 2, expire: 1, fund: 1, house: 1, depth: 3, haircut: 1,
+  trade: 10,
+  crash: 4,
+  tick: 8,
+  deposit: 2,
+  withdraw: 2,
+  transfer: 1,
+  order: 3,
+  cancel: 1,
+  mode: 2,
+  margin: 2,
+  funding: 3,
+  settle: 1,
+  convert: 1,
+  rules: 1,
+  halt: 1,
+  quality: 1,
+  time: 2,
+  expire: 1,
+  fund: 1,
+  house: 1,
+  depth: 3,
+  haircut: 1,
 };
 export type Kind = keyof typeof usualKinds;
 
@@ -71,7 +91,11 @@ export function histories(choice: HistoryChoice = {}): fc.Arbitrary<History> {
       document: ruleDocuments(choice),
       wealth: fc.array(fc.nat(1000), { minLength: 8, maxLength: 8 }),
       fund: fc.constantFrom(0, 300, 20_000, 5_000_000),
-      draws: fc.array(draw(kinds), { minLength: Math.min(4, choice.steps ?? 4), maxLength: choice.steps ?? 32, size: "max" }),
+      draws: fc.array(draw(kinds), {
+        minLength: Math.min(4, choice.steps ?? 4),
+        maxLength: choice.steps ?? 32,
+        size: "max",
+      }),
     })
     .map(({ document, wealth, fund, draws }) => new Story(document, wealth, fund).tell(draws));
 }
@@ -109,7 +133,12 @@ class Story {
       for (const asset of ["USDT", "BTC"]) this.add({ k: "fund", asset, amount: this.amount(asset, this.fundUsd) });
     accounts.forEach((account, at) => {
       const usd = this.wealthUsd[at] as number;
-      this.add({ k: "cash", account, asset: assets[at % 3] as string, amount: this.amount(assets[at % 3] as string, usd) });
+      this.add({
+        k: "cash",
+        account,
+        asset: assets[at % 3] as string,
+        amount: this.amount(assets[at % 3] as string, usd),
+      });
       if (at % 2 === 0) this.add({ k: "cash", account, asset: "BTC", amount: this.amount("BTC", usd / 2) });
     });
     for (const one of draws) {
@@ -144,7 +173,10 @@ class Story {
   private contracts(instrument: string, usd: number): string {
     const rules = this.document.instruments.find((one) => one.id === instrument);
     const lot = Rational.parse(rules?.lot ?? "1");
-    const worth = (rules?.kind === "linear" ? (this.mark[instrument] as number) : 1) * Number(rules?.multiplier ?? "1") * lot.toNumber();
+    const worth =
+      (rules?.kind === "linear" ? (this.mark[instrument] as number) : 1) *
+      Number(rules?.multiplier ?? "1") *
+      lot.toNumber();
     return lot.times(Rational.ofInteger(BigInt(Math.max(1, Math.round(usd / worth))))).toStringDown();
   }
 
@@ -170,12 +202,22 @@ class Story {
       case "withdraw":
         return this.add({ k: "cash", account, asset, amount: `-${this.amount(asset, this.sizeUsd(one))}` });
       case "transfer":
-        return this.add({ k: "transfer", from: account, to: accounts[one.other] as string, asset, amount: this.amount(asset, this.sizeUsd(one)) });
+        return this.add({
+          k: "transfer",
+          from: account,
+          to: accounts[one.other] as string,
+          asset,
+          amount: this.amount(asset, this.sizeUsd(one)),
+        });
       case "convert":
         return this.add({ k: "convert", account });
       case "fund":
       case "house":
-        return this.add({ k: one.kind, asset, amount: `${one.turn < -600 ? "-" : ""}${this.amount(asset, one.size * 20 + 1)}` });
+        return this.add({
+          k: one.kind,
+          asset,
+          amount: `${one.turn < -600 ? "-" : ""}${this.amount(asset, one.size * 20 + 1)}`,
+        });
       case "time":
         return this.add({ k: "time" });
       default:
@@ -196,7 +238,9 @@ class Story {
       case "margin":
         return this.margin(one, account, instrument);
       case "funding":
-        return closed ? undefined : this.add({ k: "funding", instrument, rate: fixed((one.turn / 1000) ** 3 * 0.05, 9) });
+        return closed
+          ? undefined
+          : this.add({ k: "funding", instrument, rate: fixed((one.turn / 1000) ** 3 * 0.05, 9) });
       case "settle":
         return this.add({ k: "settle", instrument });
       case "expire":
@@ -224,7 +268,17 @@ class Story {
     const price = fixed((this.mark[instrument] as number) * (1 + off));
     const qty = this.contracts(instrument, this.sizeUsd(one));
     const order = one.size % 3 === 0 && this.orders > 0 ? { buyOrder: `o${this.orders}` } : {};
-    this.add({ k: "trade", instrument, buyer, seller, qty, price, fees: one.size % 5 > 0, taker: one.turn < 0 ? "sell" : "buy", ...order });
+    this.add({
+      k: "trade",
+      instrument,
+      buyer,
+      seller,
+      qty,
+      price,
+      fees: one.size % 5 > 0,
+      taker: one.turn < 0 ? "sell" : "buy",
+      ...order,
+    });
   }
 
   /** One base and everything on it moves, one mark alone, or a stablecoin leaves its peg. */
@@ -243,16 +297,26 @@ class Story {
     const base = one.what < 4 ? "BTC" : "ETH";
     const moved = instruments.filter((id) => this.baseOf(id) === base);
     this.base[base] = bounded((this.base[base] as number) * factor);
-    for (const id of moved) this.mark[id] = bounded((this.base[base]) * (id === dated ? 1.001 : 1));
+    for (const id of moved) this.mark[id] = bounded(this.base[base] * (id === dated ? 1.001 : 1));
     this.frame([base], moved);
   }
 
   private order(one: Draw, account: string, instrument: string): void {
     this.orders += 1;
-    const price = one.size % 4 === 0 ? {} : { price: fixed((this.mark[instrument] as number) * (1 + one.turn / 20_000)) };
+    const price =
+      one.size % 4 === 0 ? {} : { price: fixed((this.mark[instrument] as number) * (1 + one.turn / 20_000)) };
     const id = `o${this.orders}`;
     const qty = this.contracts(instrument, this.sizeUsd(one) / 4);
-    this.add({ k: "order", account, id, instrument, side: one.turn < 0 ? "sell" : "buy", qty, ...price, reduceOnly: one.other === 0 });
+    this.add({
+      k: "order",
+      account,
+      id,
+      instrument,
+      side: one.turn < 0 ? "sell" : "buy",
+      qty,
+      ...price,
+      reduceOnly: one.other === 0,
+    });
   }
 
   private mode(one: Draw, account: string, instrument: string): void {
@@ -308,6 +372,12 @@ class Story {
     const qty = this.contracts(instrument, 10 ** (2 + one.size / 250));
     const level = (off: number): readonly [string, string] => [fixed(mark * (1 + off)), qty];
     const offs = [0.0005, 0.004, 0.02, 0.1].slice(0, 1 + (one.other % 4));
-    this.steps.push({ k: "depth", t: this.t, instrument, bids: offs.map((off) => level(-off)), asks: offs.map((off) => level(off)) });
+    this.steps.push({
+      k: "depth",
+      t: this.t,
+      instrument,
+      bids: offs.map((off) => level(-off)),
+      asks: offs.map((off) => level(off)),
+    });
   }
 }

@@ -21,7 +21,8 @@ export function checkBooks(engine: Engine): Check {
       conserved(engine, asset, done.after, deposits);
       totalsAgree(engine, asset, done.after);
     }
-    for (let number = 0; number < engine.machine.book.instrumentCount; number += 1) longIsShort(engine, number, done.after);
+    for (let number = 0; number < engine.machine.book.instrumentCount; number += 1)
+      longIsShort(engine, number, done.after);
     transactionsBalance(engine, done);
     changesArePosted(engine, done);
     for (const fund of ["insurance", "house", "rounding"])
@@ -32,7 +33,12 @@ export function checkBooks(engine: Engine): Check {
 
 function countDeposits(deposits: Map<string, Rational>, { facts }: Done): void {
   for (const fact of facts) {
-    const sign = fact.fact === "cash.withdrawn" ? -1 : ["cash.deposited", "fund.changed", "house.changed"].includes(fact.fact) ? 1 : 0;
+    const sign =
+      fact.fact === "cash.withdrawn"
+        ? -1
+        : ["cash.deposited", "fund.changed", "house.changed"].includes(fact.fact)
+          ? 1
+          : 0;
     if (sign === 0) continue;
     const asset = String(fact["asset"]);
     const amount = Rational.parse(String(fact["amount"])).times(Rational.ofInteger(sign));
@@ -41,7 +47,12 @@ function countDeposits(deposits: Map<string, Rational>, { facts }: Done): void {
 }
 
 /** INV-01, and I-04: at the common mark everybody's worth adds up to what was paid in. */
-function conserved(engine: Engine, asset: number, { cash, rows, fractions }: Reading, deposits: ReadonlyMap<string, Rational>): void {
+function conserved(
+  engine: Engine,
+  asset: number,
+  { cash, rows, fractions }: Reading,
+  deposits: ReadonlyMap<string, Rational>,
+): void {
   const { id, quantum } = engine.machine.book.assetRules(asset);
   const whole = sum([...cash].map(([key, amount]) => (key.endsWith(` ${id}`) ? amount : 0n)));
   let booked = quantum.times(Rational.ofInteger(whole)).plus(fractions.get(id) ?? zero);
@@ -55,7 +66,10 @@ function conserved(engine: Engine, asset: number, { cash, rows, fractions }: Rea
   }
   const paidIn = deposits.get(id) ?? zero;
   demand(booked.equals(paidIn), () => `INV-01 ${id}: ${booked.toString()} is held, ${paidIn.toString()} was paid in`);
-  demand(worthAtMark.equals(paidIn), () => `I-04 ${id}: worth ${worthAtMark.toString()} at mark, ${paidIn.toString()} was paid in`);
+  demand(
+    worthAtMark.equals(paidIn),
+    () => `I-04 ${id}: worth ${worthAtMark.toString()} at mark, ${paidIn.toString()} was paid in`,
+  );
 }
 
 /** I-24: the running totals are those of a summation over everything. */
@@ -67,11 +81,16 @@ function totalsAgree(engine: Engine, asset: number, { cash, rows }: Reading): vo
   const isSystem = (key: string): boolean => book.isSystem(book.findAccount(key.slice(0, key.indexOf(" "))));
   const totals: readonly (readonly [string, bigint, bigint])[] = [
     ["cash", book.totalCash(asset), sum(own.map(([, amount]) => amount))],
-    ["platform cash", book.platformCash(asset), sum(own.map(([key, amount]) => (amount > 0n && !isSystem(key) ? amount : 0n)))],
+    [
+      "platform cash",
+      book.platformCash(asset),
+      sum(own.map(([key, amount]) => (amount > 0n && !isSystem(key) ? amount : 0n))),
+    ],
     ["margin", book.totalMargin(asset), sum(settled.map(({ margin }) => margin))],
     ["cost", book.netCost(asset), sum(settled.map(({ cost }) => cost))],
   ];
-  for (const [what, kept, found] of totals) demand(kept === found, () => `I-24 ${what} of ${id} is kept as ${kept} and is ${found}`);
+  for (const [what, kept, found] of totals)
+    demand(kept === found, () => `I-24 ${what} of ${id} is kept as ${kept} and is ${found}`);
 }
 
 /** INV-02, I-03, and the running totals of an instrument. */
@@ -82,7 +101,10 @@ function longIsShort(engine: Engine, number: number, { rows }: Reading): void {
   const net = sum(own.map(({ qty }) => qty));
   const long = sum(own.map(({ qty }) => (qty > 0n ? qty : 0n)));
   demand(net === 0n, () => `INV-02 ${id} is off by ${net} lots`);
-  demand(book.netLots(number) === net && book.longLots(number) === long, () => `I-24 open interest of ${id} is kept as ${book.longLots(number)} and is ${long}`);
+  demand(
+    book.netLots(number) === net && book.longLots(number) === long,
+    () => `I-24 open interest of ${id} is kept as ${book.longLots(number)} and is ${long}`,
+  );
   const accrued = Rational.sum(own.map(({ row }) => holdingOf(engine, row).accrued));
   demand(accrued.isZero() || book.unbookedFunding(number).equals(accrued), () => `I-24 unbooked funding of ${id}`);
   demand(book.unbookedFunding(number).equals(accrued), () => `I-24 unbooked funding of ${id}`);
@@ -103,8 +125,14 @@ function transactionsBalance(engine: Engine, { transactions }: Done): void {
       const most = quantum.times(Rational.ofInteger(own.length));
       // LIQ-26: what a pool's own roundings took may come back to it.
       const back = kind === "bad_debt" && rounded.sign < 0;
-      demand(back || (rounded.sign >= 0 && rounded.below(most)), () => `I-02 ${kind} rounds ${rounded.toString()} ${id} with ${own.length} legs`);
-      demand(kind !== "fill" || rounded.isMultipleOf(quantum), () => `NUM-05 a fill rounds ${rounded.toString()} ${id}`);
+      demand(
+        back || (rounded.sign >= 0 && rounded.below(most)),
+        () => `I-02 ${kind} rounds ${rounded.toString()} ${id} with ${own.length} legs`,
+      );
+      demand(
+        kind !== "fill" || rounded.isMultipleOf(quantum),
+        () => `NUM-05 a fill rounds ${rounded.toString()} ${id}`,
+      );
     }
     for (const one of postings) {
       if (one.account === insurance) demand(fundKinds.has(kind), () => `I-05 the fund moves by ${kind}`);
@@ -167,16 +195,26 @@ export function checkFunding(engine: Engine): Check {
     const number = entry.k === "funding" ? book.instrumentIndex(entry.instrument) : -1;
     if (number >= 0) for (const row of book.rowsOf(number)) accruedBefore.set(row, holdingOf(engine, row).accrued);
     return ({ facts, after }) => {
-      for (let asset = 0; asset < book.assetCount; asset += 1) demand(indexOf(engine, asset).sign > 0, () => `I-25 index of ${asset}`);
-      if (entry.k !== "funding" || facts.some((one) => one.fact.startsWith("liquidation") || one.fact.startsWith("adl"))) return;
+      for (let asset = 0; asset < book.assetCount; asset += 1)
+        demand(indexOf(engine, asset).sign > 0, () => `I-25 index of ${asset}`);
+      if (
+        entry.k !== "funding" ||
+        facts.some((one) => one.fact.startsWith("liquidation") || one.fact.startsWith("adl"))
+      )
+        return;
       let total = zero;
       for (const { row, instrument } of after.rows.values()) {
         if (instrument !== entry.instrument) continue;
         const held = holdingOf(engine, row);
-        const due = zero.minus(worth(held.instrument, held.qty, markOf(engine, number)).abs().times(Rational.parse(entry.rate)));
+        const due = zero.minus(
+          worth(held.instrument, held.qty, markOf(engine, number)).abs().times(Rational.parse(entry.rate)),
+        );
         const expected = held.qty.sign > 0 ? due : zero.minus(due);
         const paid = held.accrued.minus(accruedBefore.get(row) ?? zero);
-        demand(paid.equals(expected), () => `I-26 ${instrument} row ${row} accrues ${paid.toString()} instead of ${expected.toString()}`);
+        demand(
+          paid.equals(expected),
+          () => `I-26 ${instrument} row ${row} accrues ${paid.toString()} instead of ${expected.toString()}`,
+        );
         total = total.plus(paid);
       }
       demand(total.isZero(), () => `I-26 funding of ${entry.instrument} adds up to ${total.toString()}`);

@@ -1,7 +1,16 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Fact } from "#libs/contracts/log.ts";
 import type { Engine } from "#libs/engine/index.ts";
-import { type Holding, holdingOf, indexOf, maintenanceOf, markOf, plainHealth, rowsOfPool, worth } from "./history-health.ts";
+import {
+  type Holding,
+  holdingOf,
+  indexOf,
+  maintenanceOf,
+  markOf,
+  plainHealth,
+  rowsOfPool,
+  worth,
+} from "./history-health.ts";
 import { type Check, demand, type Done } from "./history-run.ts";
 
 const { zero } = Rational;
@@ -17,7 +26,10 @@ function bankruptcyOf(engine: Engine, pool: number): Map<string, Rational | null
   const prices = new Map<string, Rational | null>();
   if (total.isZero()) return prices;
   held.forEach((one, at) => {
-    const share = full.times(parts[at] as Rational).dividedBy(total).dividedBy(indexOf(engine, one.settle));
+    const share = full
+      .times(parts[at] as Rational)
+      .dividedBy(total)
+      .dividedBy(indexOf(engine, one.settle));
     const left = worth(one.instrument, one.qty, markOf(engine, one.number)).minus(share);
     const size = one.qty.times(one.instrument.multiplier);
     const linear = one.instrument.kind === "linear";
@@ -85,7 +97,10 @@ export function checkDeleveraging(engine: Engine): Check {
     const saga = outcome ? [...engine.machine.sagas.values()].find((one) => one.effect === entry.effect) : undefined;
     if (saga !== undefined && entry.k === "blocked") frozen.set(saga.id, bankruptcyOf(engine, saga.pool));
     const untouched = outcome && (entry.k !== "closed" || entry.fills.length === 0);
-    const queues = untouched && saga !== undefined ? firstQueues(engine, saga.pool, saga.bankruptcy, frozen.get(saga.id)) : new Map<string, Candidate[]>();
+    const queues =
+      untouched && saga !== undefined
+        ? firstQueues(engine, saga.pool, saga.bankruptcy, frozen.get(saga.id))
+        : new Map<string, Candidate[]>();
     return (done) => {
       for (const fact of done.facts) {
         if (fact.fact === "liquidation.stage" && fact["state"] === "partial") frozen.delete(text(fact, "saga"));
@@ -128,12 +143,24 @@ function allocated(
 ): void {
   const [saga, instrument] = [text(fact, "saga"), text(fact, "instrument")];
   const own = frozen.get(saga)?.get(instrument) ?? null;
-  if (own !== null) demand(own.toStringDown() === fact["price"], () => `I-09 ${instrument} at ${text(fact, "price")}, p_bk is ${own.toStringDown()}`);
-  demand(number(fact, "taken").atMost(number(fact, "need")), () => `I-10 ${text(fact, "taken")} taken for ${text(fact, "need")}`);
+  if (own !== null)
+    demand(
+      own.toStringDown() === fact["price"],
+      () => `I-09 ${instrument} at ${text(fact, "price")}, p_bk is ${own.toStringDown()}`,
+    );
+  demand(
+    number(fact, "taken").atMost(number(fact, "need")),
+    () => `I-10 ${text(fact, "taken")} taken for ${text(fact, "need")}`,
+  );
   open.set(`${saga} ${instrument}`, { price: text(fact, "price"), left: number(fact, "taken") });
 }
 
-function filled(engine: Engine, fact: Fact, open: ReadonlyMap<string, { price: string; left: Rational }>, { before, after }: Done): void {
+function filled(
+  engine: Engine,
+  fact: Fact,
+  open: ReadonlyMap<string, { price: string; left: Rational }>,
+  { before, after }: Done,
+): void {
   const key = `${text(fact, "saga")} ${text(fact, "instrument")}`;
   const given = open.get(key);
   demand(given !== undefined && given.price === fact["price"], () => `I-09 ${key} fills at ${text(fact, "price")}`);
@@ -144,7 +171,10 @@ function filled(engine: Engine, fact: Fact, open: ReadonlyMap<string, { price: s
   demand(!book.isSystem(account), () => `I-10 ${text(fact, "account")} is deleveraged`);
   const held = `${text(fact, "account")} ${text(fact, "instrument")}`;
   const [was, is] = [before.rows.get(held)?.qty ?? 0n, after.rows.get(held)?.qty ?? 0n];
-  demand(is === 0n || (is > 0n === was > 0n && (is > 0n ? is <= was : is >= was)), () => `I-10 ${held} goes from ${was} to ${is}`);
+  demand(
+    is === 0n || (is > 0n === was > 0n && (is > 0n ? is <= was : is >= was)),
+    () => `I-10 ${held} goes from ${was} to ${is}`,
+  );
   const row = before.rows.get(held)?.isolated === true ? (before.rows.get(held)?.row ?? -1) : -1;
   if (row >= 0 && is === 0n) return;
   const { full } = plainHealth(engine, row < 0 ? book.crossPool(account) : book.isolatedPool(row));
@@ -165,6 +195,10 @@ function inTurn(queue: readonly Candidate[], { facts }: Done): void {
   const last = places.reduce((most, at) => Math.max(most, at), -1);
   for (const { account, held, loss } of queue.slice(0, Math.max(last, 0))) {
     const all = loss.sign > 0 || (taken.get(account) ?? zero).equals(held.qty.abs());
-    demand(all, () => `I-11 ${account} stands before ${names[last]} and gives ${taken.get(account)?.toString() ?? "nothing"}`);
+    demand(
+      all,
+      () =>
+        `I-11 ${account} stands before ${names[last] ?? ""} and gives ${taken.get(account)?.toString() ?? "nothing"}`,
+    );
   }
 }

@@ -76,7 +76,9 @@ function collateral(asset: AssetRules, balance: Rational, price: Rational, hairc
   const usd = balance.times(price);
   if (balance.sign < 0) return usd.times(one.plus(asset.liabilityPremium));
   const divisor = one.plus(asset.sizeCurve.times(squareRootUp(balance)));
-  const bound = asset.sizeCurve.isZero() ? one : Rational.parse("1.1").dividedBy(divisor).floorTo(Rational.ofUnits(1n, 18));
+  const bound = asset.sizeCurve.isZero()
+    ? one
+    : Rational.parse("1.1").dividedBy(divisor).floorTo(Rational.ofUnits(1n, 18));
   let [kept, from] = [zero, zero];
   for (const { upTo, weight } of asset.slices) {
     const to = upTo === null ? usd : Rational.min(usd, upTo);
@@ -102,7 +104,8 @@ export function plainHealth(engine: Engine, pool: number): PlainHealth {
   const { book } = engine.machine;
   const own = book.poolRow(pool);
   const balances = new Map<number, Rational>();
-  const add = (asset: number, amount: Rational): void => void balances.set(asset, (balances.get(asset) ?? zero).plus(amount));
+  const add = (asset: number, amount: Rational): void =>
+    void balances.set(asset, (balances.get(asset) ?? zero).plus(amount));
   if (own < 0)
     for (let at = book.firstCashRow(book.poolAccount(pool)); at >= 0; at = book.nextCashRow(at)) {
       const asset = book.cashAsset(at);
@@ -120,7 +123,9 @@ export function plainHealth(engine: Engine, pool: number): PlainHealth {
     const usd = balance.times(indexOf(engine, asset));
     full = full.plus(usd);
     const rules = book.assetRules(asset);
-    maintenance = maintenance.plus(own >= 0 ? usd : collateral(rules, balance, indexOf(engine, asset), book.market.haircutMaintenance(asset)));
+    maintenance = maintenance.plus(
+      own >= 0 ? usd : collateral(rules, balance, indexOf(engine, asset), book.market.haircutMaintenance(asset)),
+    );
   }
   return { maintenance, full, mm };
 }

@@ -43,18 +43,26 @@ export function checkTriggers(engine: Engine): Check {
       for (const fact of facts) {
         if (fact.fact !== "liquidation.started") continue;
         const started = poolOfFact(engine, fact);
-        if (started !== null) demand(stageOf(engine, plainHealth(engine, started)) > 0, () => `I-13 ${text(fact, "account")} is not due`);
+        if (started !== null)
+          demand(stageOf(engine, plainHealth(engine, started)) > 0, () => `I-13 ${text(fact, "account")} is not due`);
       }
       if (pool === null || before === null) return;
       const steps = facts.filter((one) => one.fact === "liquidation.step" || one.fact === "adl.filled");
       if (entry.k === "blocked" && due === 0) {
         demand(steps.length === 0, () => "I-13 a pool above the threshold is liquidated");
         const mine = engine.machine.accountName(engine.machine.book.poolAccount(pool));
-        const named = facts.filter((one) => one.fact !== "order.cancelled" && one.fact !== "warning").every((one) => one["account"] === mine);
+        const named = facts
+          .filter((one) => one.fact !== "order.cancelled" && one.fact !== "warning")
+          .every((one) => one["account"] === mine);
         if (named) demand(sameMoney(was, after), () => "I-13 a release that costs something");
       }
       const partial = steps.length > 0 && steps.every((one) => one["stage"] === 2);
-      if (entry.k !== "closed" || !partial || facts.some((one) => one.fact === "conversion.booked" || one.fact === "insurance.paid")) return;
+      if (
+        entry.k !== "closed" ||
+        !partial ||
+        facts.some((one) => one.fact === "conversion.booked" || one.fact === "insurance.paid")
+      )
+        return;
       const now = plainHealth(engine, pool);
       const flat = rowsOfPool(engine, pool).length === 0;
       const raised = flat || now.maintenance.times(before.mm).above(before.maintenance.times(now.mm));
@@ -76,7 +84,11 @@ function sameMoney(before: Reading, after: Reading): boolean {
 }
 
 /** Which states of a saga may be entered from which: 4 from 3 or on sight of `E_full < 0`, 5 from 4, 6 from 5, 7 from 6 (I-08). */
-const leadsTo: Readonly<Record<string, string>> = { "fund-backed": "providers", deleveraging: "fund-backed", "bad-debt": "deleveraging" };
+const leadsTo: Readonly<Record<string, string>> = {
+  "fund-backed": "providers",
+  deleveraging: "fund-backed",
+  "bad-debt": "deleveraging",
+};
 
 /** I-08, I-27: the waterfall runs in its order, each step once, and what it waits for is answered. */
 export function checkWaterfall(engine: Engine): Check {
@@ -100,13 +112,22 @@ export function checkWaterfall(engine: Engine): Check {
         if (fact.fact === "liquidation.stage") {
           const state = text(fact, "state");
           const from = leadsTo[state];
-          demand(from === undefined || states.get(saga) === from, () => `I-08 ${saga} is ${state} after ${states.get(saga)}`);
+          demand(
+            from === undefined || states.get(saga) === from,
+            () => `I-08 ${saga} is ${state} after ${states.get(saga) ?? "nothing"}`,
+          );
           states.set(saga, state);
         }
         if (fact.fact === "adl.allocated") {
-          demand(states.get(saga) === "deleveraging", () => `I-08 ${saga} deleverages while ${states.get(saga)}`);
+          demand(
+            states.get(saga) === "deleveraging",
+            () => `I-08 ${saga} deleverages while ${states.get(saga) ?? "nothing"}`,
+          );
           const lots = budget?.get(text(fact, "instrument"));
-          demand(lots === undefined || !lots, () => `I-08 ${saga} deleverages ${text(fact, "instrument")} though the fund could top up a lot`);
+          demand(
+            lots === undefined || !lots,
+            () => `I-08 ${saga} deleverages ${text(fact, "instrument")} though the fund could top up a lot`,
+          );
         }
         if (fact.fact !== "liquidation.step" && fact.fact !== "adl.filled") continue;
         const key = `${saga} ${text(fact, "step")}`;
@@ -152,11 +173,15 @@ export function checkDebts(engine: Engine): Check {
           transactions
             .filter(({ kind }) => kinds.includes(kind))
             .flatMap(({ postings }) => postings)
-            .filter((one) => one.account === account && one.asset === asset && one.amount.sign === sign && one.leg === "cash")
+            .filter(
+              (one) => one.account === account && one.asset === asset && one.amount.sign === sign && one.leg === "cash",
+            )
             .map((one) => one.amount),
         );
       const told = (name: string): Rational =>
-        Rational.sum(facts.filter((one) => one.fact === name && one["asset"] === id).map((one) => number(one, "amount")));
+        Rational.sum(
+          facts.filter((one) => one.fact === name && one["asset"] === id).map((one) => number(one, "amount")),
+        );
       const owed = legs(debt, ["bad_debt", "fill"], -1).negated();
       const paid = legs(debt, ["bad_debt", "fill"], 1);
       const parked = told("debt.parked").minus(told("debt.repaid"));
@@ -170,11 +195,17 @@ export function checkDebts(engine: Engine): Check {
       demand(spent.equals(said), () => `I-05 the fund of ${id} gives ${spent.toString()} and says ${said.toString()}`);
       demand(told("loss.shared").isMultipleOf(quantum), () => `I-07 a share of ${id} that is no whole quanta`);
     }
-    demand(restUsd.sign <= 0 && restUsd.plus(slackUsd).sign >= 0, () => `I-07 D exceeds paid and parked by ${restUsd.toString()} USD`);
+    demand(
+      restUsd.sign <= 0 && restUsd.plus(slackUsd).sign >= 0,
+      () => `I-07 D exceeds paid and parked by ${restUsd.toString()} USD`,
+    );
     for (const fact of facts) {
       if (fact.fact !== "loss.shared") continue;
       const key = `${text(fact, "account")} ${text(fact, "instrument")}`;
-      demand((before.rows.get(key)?.qty ?? after.rows.get(key)?.qty ?? 0n) !== 0n, () => `I-12 ${key} holds nothing and shares a loss`);
+      demand(
+        (before.rows.get(key)?.qty ?? after.rows.get(key)?.qty ?? 0n) !== 0n,
+        () => `I-12 ${key} holds nothing and shares a loss`,
+      );
     }
     explained(engine, done);
   };
@@ -189,9 +220,14 @@ function explained(engine: Engine, { entry, facts, before, after }: Done): void 
       named.add((source as Readonly<Record<string, unknown>>)[field]);
   const settling = entry.k === "settle" || entry.k === "expire" ? entry.instrument : null;
   const mayChange = (account: string): boolean =>
-    named.has(account) || book.isSystem(book.findAccount(account)) || (settling !== null && before.rows.has(`${account} ${settling}`));
+    named.has(account) ||
+    book.isSystem(book.findAccount(account)) ||
+    (settling !== null && before.rows.has(`${account} ${settling}`));
   for (const key of new Set([...before.cash.keys(), ...after.cash.keys()]))
-    demand(before.cash.get(key) === after.cash.get(key) || mayChange(key.slice(0, key.indexOf(" "))), () => `I-15 ${key} changes unnamed`);
+    demand(
+      before.cash.get(key) === after.cash.get(key) || mayChange(key.slice(0, key.indexOf(" "))),
+      () => `I-15 ${key} changes unnamed`,
+    );
   for (const key of new Set([...before.rows.keys(), ...after.rows.keys()])) {
     const [old, now] = [before.rows.get(key), after.rows.get(key)];
     const same = old?.qty === now?.qty && old?.cost === now?.cost && old?.margin === now?.margin;
@@ -217,8 +253,14 @@ export function checkClosingFees(engine: Engine): Check {
         const { takerFee, liquidationFee } = book.instrumentRules(instrument);
         const { quantum } = book.assetRules(book.settleIndex(instrument));
         const size = closed.get(key) ?? zero;
-        for (const [name, rate] of [["taker", takerFee], ["liquidation", liquidationFee]] as const)
-          demand(number(fact, name).atMost(size.times(rate).ceilTo(quantum)), () => `I-15 ${key} pays ${name} ${text(fact, name)} on ${size.toString()}`);
+        for (const [name, rate] of [
+          ["taker", takerFee],
+          ["liquidation", liquidationFee],
+        ] as const)
+          demand(
+            number(fact, name).atMost(size.times(rate).ceilTo(quantum)),
+            () => `I-15 ${key} pays ${name} ${text(fact, name)} on ${size.toString()}`,
+          );
       }
     };
 }

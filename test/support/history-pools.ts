@@ -43,8 +43,15 @@ export function checkPools(engine: Engine): Check {
       for (const pool of everyPool(engine)) {
         const health = plainHealth(engine, pool);
         const plain = engine.machine.poolHealthOf(engine.machine.book.poolView(pool));
-        const same = plain.maintenanceEquity.equals(health.maintenance) && plain.fullEquity.equals(health.full) && plain.mm.equals(health.mm);
-        demand(same, () => `I-24 ${nameOf(engine, pool)}: E_M ${plain.maintenanceEquity.toString()} MM ${plain.mm.toString()}, here ${health.maintenance.toString()} ${health.mm.toString()}`);
+        const same =
+          plain.maintenanceEquity.equals(health.maintenance) &&
+          plain.fullEquity.equals(health.full) &&
+          plain.mm.equals(health.mm);
+        demand(
+          same,
+          () =>
+            `I-24 ${nameOf(engine, pool)}: E_M ${plain.maintenanceEquity.toString()} MM ${plain.mm.toString()}, here ${health.maintenance.toString()} ${health.mm.toString()}`,
+        );
         const stage = stageOf(engine, health);
         const judged = engine.machine.judge.judge(pool).stage;
         demand(judged === stage, () => `I-24 ${nameOf(engine, pool)} is judged ${judged}, not ${stage}`);
@@ -53,7 +60,10 @@ export function checkPools(engine: Engine): Check {
         if (stage === 0 || engine.machine.liquidating(pool)) continue;
         const mayWait = waiting.has(pool) && (!looked || !pricesGood(engine, pool));
         demand(mayWait, () => `INV-07 ${nameOf(engine, pool)} is due and left alone after ${entry.k}`);
-        demand(!pricesGood(engine, pool) || !looked || health.full.sign >= 0, () => `INV-04 ${nameOf(engine, pool)} is below zero`);
+        demand(
+          !pricesGood(engine, pool) || !looked || health.full.sign >= 0,
+          () => `INV-04 ${nameOf(engine, pool)} is below zero`,
+        );
       }
       const report = engine.invariants();
       for (const [name, result] of Object.entries(report)) {
@@ -87,12 +97,18 @@ export function checkAcceptance(engine: Engine): Check {
   const { book } = machine;
   return (entry) => {
     const before = entry.k === "order" ? requirement(engine, entry.account) : null;
-    const wasGood = entry.k === "cash" && book.findAccount(entry.account) >= 0 ? pricesGood(engine, book.crossPool(book.findAccount(entry.account))) : true;
+    const wasGood =
+      entry.k === "cash" && book.findAccount(entry.account) >= 0
+        ? pricesGood(engine, book.crossPool(book.findAccount(entry.account)))
+        : true;
     return ({ facts }) => {
       const accepted = facts.some((one) => one.fact === "order.accepted");
       if (entry.k === "order" && accepted && before !== null) {
         const after = requirement(engine, entry.account);
-        demand(after.im.atMost(before.im) || after.im.atMost(after.equity), () => `INV-10 ${entry.id} needs ${after.im.toString()} of ${after.equity.toString()}`);
+        demand(
+          after.im.atMost(before.im) || after.im.atMost(after.equity),
+          () => `INV-10 ${entry.id} needs ${after.im.toString()} of ${after.equity.toString()}`,
+        );
         const quality = book.market.instrumentQuality(book.instrumentIndex(entry.instrument));
         demand(quality === "good" || after.im.atMost(before.im), () => `I-25 ${entry.id} opens on a ${quality} price`);
       }

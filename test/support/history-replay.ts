@@ -16,7 +16,10 @@ export function checkSnapshots(engine: Engine): Check {
     demand(restored.stateHash() === engine.stateHash(), () => "INV-08 a restored engine has another state");
     const mine = restored.apply(entry);
     return ({ facts, effects }) => {
-      demand(said(mine.facts) === said(facts), () => `INV-08 restored, it says ${said(mine.facts).slice(0, 400)} instead of ${said(facts).slice(0, 400)}`);
+      demand(
+        said(mine.facts) === said(facts),
+        () => `INV-08 restored, it says ${said(mine.facts).slice(0, 400)} instead of ${said(facts).slice(0, 400)}`,
+      );
       demand(said(mine.effects) === said(effects), () => "INV-08 restored, it asks for something else");
       demand(restored.stateHash() === engine.stateHash(), () => "INV-08 restored, it comes to another state");
     };
@@ -34,8 +37,14 @@ export function checkDuplicates(engine: Engine): Check {
     const again = [done.entry, seen[Math.floor(seen.length / 2)] as Entry].filter((one) => one.sourceSeq !== undefined);
     for (const entry of again) {
       const { facts, effects } = apply(entry);
-      demand(facts.length === 0 && effects.length === 0, () => `INV-09 ${entry.k} ${entry.sourceSeq} again does something`);
-      demand(engine.stateHash() === before, () => `INV-09 ${entry.k} ${entry.sourceSeq} again changes the state`);
+      demand(
+        facts.length === 0 && effects.length === 0,
+        () => `INV-09 ${entry.k} ${String(entry.sourceSeq)} again does something`,
+      );
+      demand(
+        engine.stateHash() === before,
+        () => `INV-09 ${entry.k} ${String(entry.sourceSeq)} again changes the state`,
+      );
     }
     if (done.entry.sourceSeq === undefined) return;
     const late = { ...done.entry, sourceSeq: done.entry.sourceSeq + 2 };
@@ -59,8 +68,14 @@ export function checkAnswers(engine: Engine): Check {
     const sagas = restored.machine.sagas.size;
     const { effects } = restored.apply(entry);
     const money = ({ cash, rows }: ReturnType<typeof readBook>): string =>
-      [...cash, ...[...rows].map(([key, one]) => [key, `${one.qty} ${one.cost} ${one.margin}`] as const)].map(([key, held]) => `${key} ${held}`).sort().join();
-    demand(effects.length === 0 && restored.machine.sagas.size === sagas, () => `INV-09 ${entry.effect} answered again moves a saga`);
+      [...cash, ...[...rows].map(([key, one]) => [key, `${one.qty} ${one.cost} ${one.margin}`] as const)]
+        .map(([key, held]) => `${key} ${held}`)
+        .sort()
+        .join();
+    demand(
+      effects.length === 0 && restored.machine.sagas.size === sagas,
+      () => `INV-09 ${entry.effect} answered again moves a saga`,
+    );
     demand(money(readBook(restored)) === money(done.after), () => `INV-09 ${entry.effect} answered again moves money`);
   };
 }

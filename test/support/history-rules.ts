@@ -15,11 +15,12 @@ export interface RuleChoice {
 /** USD that a unit of each asset starts at. */
 export const startPrices: Readonly<Record<string, number>> = { USDT: 1, USDC: 1, BTC: 50_000, ETH: 3000 };
 
-const when = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> => fc.option(value, { nil: undefined });
+const when = <Value>(value: fc.Arbitrary<Value>): fc.Arbitrary<Value | undefined> =>
+  fc.option(value, { nil: undefined });
 
 /** Leaves out the keys that are undefined: an absent key means off. */
-function without<Document>(document: object): Document {
-  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined)) as Document;
+function without(document: object): object {
+  return Object.fromEntries(Object.entries(document).filter(([, value]) => value !== undefined));
 }
 
 function stable(id: string): fc.Arbitrary<AssetDocument> {
@@ -31,7 +32,7 @@ function stable(id: string): fc.Arbitrary<AssetDocument> {
       conversionOrder: when(fc.constant(1)),
       conversionFee: fc.constantFrom("0", "0.001"),
     })
-    .map((one) => without<AssetDocument>({ id, ...one }));
+    .map((one) => without({ id, ...one }) as AssetDocument);
 }
 
 function volatile(id: string, choice: RuleChoice): fc.Arbitrary<AssetDocument> {
@@ -49,10 +50,14 @@ function volatile(id: string, choice: RuleChoice): fc.Arbitrary<AssetDocument> {
       conversionOrder: when(fc.constant(2)),
       conversionFee: fc.constantFrom("0", "0.005"),
     })
-    .map((one) => without<AssetDocument>({ id, ...one }));
+    .map((one) => without({ id, ...one }) as AssetDocument);
 }
 
-type Fixed = Pick<InstrumentDocument, "id" | "kind" | "base" | "quote" | "settle"> & { lots: readonly string[]; multipliers: readonly string[]; unit: number };
+type Fixed = Pick<InstrumentDocument, "id" | "kind" | "base" | "quote" | "settle"> & {
+  lots: readonly string[];
+  multipliers: readonly string[];
+  unit: number;
+};
 
 function instrument(fixed: Fixed, choice: RuleChoice): fc.Arbitrary<InstrumentDocument> {
   const { lots, multipliers, unit, ...terms } = fixed;
@@ -70,22 +75,31 @@ function instrument(fixed: Fixed, choice: RuleChoice): fc.Arbitrary<InstrumentDo
       lot: fc.constantFrom(...lots),
       minNotional: terms.kind === "linear" ? when(fc.constant("5")) : fc.constant(undefined),
       maxLeverage: when(fc.constantFrom("100", "20")),
-      tierMode: tierMode === undefined ? fc.constantFrom("progressive" as const, "whole" as const) : fc.constant(tierMode),
+      tierMode:
+        tierMode === undefined ? fc.constantFrom("progressive" as const, "whole" as const) : fc.constant(tierMode),
       notional: fc.constantFrom("mark" as const, "mark" as const, "entry" as const),
       tiers: fc.constantFrom(tiers, tiers, tiers.slice(0, 1)),
       sizePremium: curves === false ? fc.constant(undefined) : when(fc.constantFrom(...premia, ...roots)),
-      oiScaling: shared === false ? fc.constant(undefined) : when(fc.constant({ lower: String(unit), upper: String(unit * 20) })),
+      oiScaling:
+        shared === false
+          ? fc.constant(undefined)
+          : when(fc.constant({ lower: String(unit), upper: String(unit * 20) })),
       closeFeeInMargin: fc.boolean(),
       takerFee: fc.constantFrom("0", "0.0005"),
       makerFee: fc.constantFrom("0", "0.0002", "-0.0001"),
       liquidationFee: fc.constantFrom("0", "0.005"),
       priceBand: when(fc.constant("0.1")),
-      adlPolicy: fc.constantFrom("queue" as const, "pro-rata" as const, "hedge-aware" as const, "hedge-aware-pro-rata" as const),
+      adlPolicy: fc.constantFrom(
+        "queue" as const,
+        "pro-rata" as const,
+        "hedge-aware" as const,
+        "hedge-aware-pro-rata" as const,
+      ),
     })
     .map((one) => {
       // A rebate needs a taker's fee to come from.
       const makerFee = one.takerFee === "0" && one.makerFee?.startsWith("-") ? "0" : one.makerFee;
-      return without<InstrumentDocument>({ ...terms, ...one, makerFee });
+      return without({ ...terms, ...one, makerFee }) as InstrumentDocument;
     });
 }
 
@@ -102,18 +116,44 @@ export function ruleDocuments(choice: RuleChoice = {}): fc.Arbitrary<RuleDocumen
       instruments: fc.tuple(
         instrument({ id: "BTC-PERP", base: "BTC", quote: "USDT", settle: "USDT", unit: 50_000, ...linear }, choice),
         instrument({ id: "ETH-PERP", base: "ETH", quote: "USDC", settle: "USDC", unit: 50_000, ...linear }, choice),
-        instrument({ id: "BTC-INV", kind: "inverse", base: "BTC", quote: "USD", settle: "BTC", unit: 1, lots: ["1", "10"], multipliers: ["1", "100"] }, choice),
+        instrument(
+          {
+            id: "BTC-INV",
+            kind: "inverse",
+            base: "BTC",
+            quote: "USD",
+            settle: "BTC",
+            unit: 1,
+            lots: ["1", "10"],
+            multipliers: ["1", "100"],
+          },
+          choice,
+        ),
         instrument({ id: "BTC-0326", base: "BTC", quote: "USDT", settle: "USDT", unit: 50_000, ...linear }, choice),
       ),
       liquidation: fc
-        .record({ wide, maxSlippage: when(fc.constantFrom("0.001", "0")), depthShare: when(fc.constantFrom("0.25", "1")) })
-        .map(({ wide: band, ...one }) => without<NonNullable<RuleDocument["liquidation"]>>({ ...one, ...(band ? { partialAt: "1.6", target: "1.7" } : {}) })),
+        .record({
+          wide,
+          maxSlippage: when(fc.constantFrom("0.001", "0")),
+          depthShare: when(fc.constantFrom("0.25", "1")),
+        })
+        .map(
+          ({ wide: band, ...one }) =>
+            without({ ...one, ...(band ? { partialAt: "1.6", target: "1.7" } : {}) }) as NonNullable<
+              RuleDocument["liquidation"]
+            >,
+        ),
       warnings: fc.constantFrom([], ["2", "1.8"]),
-      profitWeight: choice.curves === false ? fc.constant(undefined) : when(fc.constant({ weight: "0.9", k: "0.0001" })),
+      profitWeight:
+        choice.curves === false ? fc.constant(undefined) : when(fc.constant({ weight: "0.9", k: "0.0001" })),
       convertAt: when(fc.constant("0.5")),
       fund: fc
-        .record({ eventCap: when(fc.constant("5000")), brake: when(fc.constant({ drawdown: "0.3", until: "0.25", hours: "8" })), tradingFeeShare: fees })
-        .map((one) => without<NonNullable<RuleDocument["fund"]>>(one)),
+        .record({
+          eventCap: when(fc.constant("5000")),
+          brake: when(fc.constant({ drawdown: "0.3", until: "0.25", hours: "8" })),
+          tradingFeeShare: fees,
+        })
+        .map((one) => without(one) as NonNullable<RuleDocument["fund"]>),
       providers: when(
         fc.constant([
           { account: "lp1", instrument: "BTC-PERP", capacity: "3", discount: "0.005" },
@@ -126,5 +166,5 @@ export function ruleDocuments(choice: RuleChoice = {}): fc.Arbitrary<RuleDocumen
       liquidity: fc.constantFrom(...(choice.liquidity ?? (["mark", "mark", "depth", "none"] as const))),
       accountsPerEntryMax: fc.constantFrom(1000, 2),
     })
-    .map((one) => without<RuleDocument>(one));
+    .map((one) => without(one) as RuleDocument);
 }

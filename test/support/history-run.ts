@@ -34,15 +34,25 @@ export function readBook(engine: Engine): Reading {
   for (let account = 0; account < book.accountCount; account += 1) {
     const name = book.accountId(account);
     for (let at = book.firstCashRow(account); at >= 0; at = book.nextCashRow(at))
-      if (book.cashAmount(at) !== 0n) cash.set(`${name} ${book.assetRules(book.cashAsset(at)).id}`, book.cashAmount(at));
+      if (book.cashAmount(at) !== 0n)
+        cash.set(`${name} ${book.assetRules(book.cashAsset(at)).id}`, book.cashAmount(at));
     for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row)) {
       const instrument = book.instrumentRules(book.rowInstrument(row)).id;
       const [qty, cost, margin] = [book.qty(row), book.cost(row), book.margin(row)];
       if (qty === 0n && cost === 0n && margin === 0n) continue;
-      rows.set(`${name} ${instrument}`, { account: name, instrument, row, qty, cost, margin, isolated: book.isIsolated(row) });
+      rows.set(`${name} ${instrument}`, {
+        account: name,
+        instrument,
+        row,
+        qty,
+        cost,
+        margin,
+        isolated: book.isIsolated(row),
+      });
     }
   }
-  for (let asset = 0; asset < book.assetCount; asset += 1) fractions.set(book.assetRules(asset).id, book.roundingFraction(asset));
+  for (let asset = 0; asset < book.assetCount; asset += 1)
+    fractions.set(book.assetRules(asset).id, book.roundingFraction(asset));
   return { cash, rows, fractions };
 }
 

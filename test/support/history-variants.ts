@@ -13,7 +13,7 @@ export function unnumbered({ document, steps }: History): History {
     steps: steps.map((step): Step => {
       if (step.k === "depth") return step;
       const { source: _source, sourceSeq: _seq, ...rest } = step;
-      return rest as Entry;
+      return rest;
     }),
   };
 }
@@ -24,17 +24,24 @@ function times(text: string, factor: number): string {
 }
 
 function scaledRules(document: RuleDocument, by: number): RuleDocument {
-  const up = <Key extends string>(one: object, keys: readonly Key[]): object =>
+  const up = (one: object, keys: readonly string[]): object =>
     Object.fromEntries(
-      Object.entries(one).map(([key, value]) => [key, keys.includes(key as Key) && typeof value === "string" ? times(value, by) : value]),
+      Object.entries(one).map(([key, value]) => [
+        key,
+        keys.includes(key) && typeof value === "string" ? times(value, by) : value,
+      ]),
     );
-  const slices = (list: { upTo?: string; weight: string }[] | undefined) => (list === undefined ? {} : list.map((one) => up(one, ["upTo"])));
+  const slices = (list: { upTo?: string; weight: string }[] | undefined) =>
+    list === undefined ? {} : list.map((one) => up(one, ["upTo"]));
   const assets = document.assets.map((one) => ({
     ...up(one, ["quantum", "cap", "platformStart", "conversionCap"]),
     ...(one.slices ? { slices: slices(one.slices) } : {}),
     ...(one.initialSlices ? { initialSlices: slices(one.initialSlices) } : {}),
   }));
-  const instruments = document.instruments.map((one) => ({ ...up(one, ["lot", "minNotional"]), tiers: (one.tiers ?? []).map((tier) => up(tier, ["from"])) }));
+  const instruments = document.instruments.map((one) => ({
+    ...up(one, ["lot", "minNotional"]),
+    tiers: (one.tiers ?? []).map((tier) => up(tier, ["from"])),
+  }));
   const providers = document.providers?.map((one) => up(one, ["capacity"]));
   return {
     ...document,
@@ -68,7 +75,11 @@ export function renamed({ document, steps }: History, name: (account: string) =>
     ...rules,
     ...(rules.providers ? { providers: rules.providers.map((one) => ({ ...one, account: name(one.account) })) } : {}),
     ...(rules.entities
-      ? { entities: Object.fromEntries(Object.entries(rules.entities).map(([id, one]) => [id, { accounts: one.accounts.map(name) }])) }
+      ? {
+          entities: Object.fromEntries(
+            Object.entries(rules.entities).map(([id, one]) => [id, { accounts: one.accounts.map(name) }]),
+          ),
+        }
       : {}),
   });
   return {
@@ -81,13 +92,16 @@ export function renamed({ document, steps }: History, name: (account: string) =>
         if (typeof value === "string") fields[key] = name(value);
       }
       if (step.k === "halt" && step.scope === "account") fields["id"] = name(step.id ?? "");
-      return { ...step, ...fields } as Step;
+      return { ...step, ...fields };
     }),
   };
 }
 
 /** Quanta and lots of every account as lines, under the names a function gives; accounts it calls null are left out. */
-export function holdings({ cash, rows, fractions }: Reading, name: (account: string) => string | null = (account) => account): string {
+export function holdings(
+  { cash, rows, fractions }: Reading,
+  name: (account: string) => string | null = (account) => account,
+): string {
   const lines: string[] = [];
   const add = (key: string, what: string): void => {
     const at = key.indexOf(" ");
@@ -96,6 +110,7 @@ export function holdings({ cash, rows, fractions }: Reading, name: (account: str
   };
   for (const [key, amount] of cash) add(key, String(amount));
   for (const [key, { qty, cost, margin, isolated }] of rows) add(key, `${qty} ${cost} ${margin} ${isolated}`);
-  if (name("rounding") !== null) for (const [asset, fraction] of fractions) lines.push(`rounding ${asset} ${fraction.isZero() ? "0" : "more"}`);
+  if (name("rounding") !== null)
+    for (const [asset, fraction] of fractions) lines.push(`rounding ${asset} ${fraction.isZero() ? "0" : "more"}`);
   return lines.sort().join("\n");
 }
