@@ -15,6 +15,7 @@ export type LedgerKind =
   | "cover"
   | "liquidation_fee"
   | "bad_debt"
+  | "rounding"
   | "loss_share";
 
 /** What an amount is kept as. `cost` counts with the sign of −Δcost, `accrued` is funding not yet in cash, `external` the outside world. */

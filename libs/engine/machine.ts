@@ -16,6 +16,7 @@ import { Ledger } from "./ledger.ts";
 import { PendingPools } from "./pending-pools.ts";
 import type { Saga } from "./sagas/saga.ts";
 import { TriggerIndex } from "./trigger-index.ts";
+import type { WinnersOfFrame } from "./winners.ts";
 import { noRankings, type Rankings } from "./adl-ranking.ts";
 import { insuranceAccount } from "./system-accounts.ts";
 
@@ -76,6 +77,7 @@ export class Machine {
   readonly dueSince = new Map<number, number>();
   /** Pools that anything but the frame itself has changed since it began; null: unknown, so all may have. Derived. */
   changedPools: Set<number> | null = null;
+  winners: WinnersOfFrame = { frame: -1, byInstrument: new Map() };
   /** account → entity; derived from the rules. */
   entityOfAccount: ReadonlyMap<string, string> = new Map();
   /** ADL rankings of the present frame. */

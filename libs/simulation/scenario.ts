@@ -97,7 +97,9 @@ class ScenarioRun {
         this.#keep(this.#exchange.given(entry, t));
         return;
       case "quality":
-        this.#keep(this.#exchange.apply({ k: "frame", ...this.#exchange.pricing.setQuality(entry.id, entry.quality), t }));
+        this.#keep(
+          this.#exchange.apply({ k: "frame", ...this.#exchange.pricing.setQuality(entry.id, entry.quality), t }),
+        );
         return;
       case "depth":
         this.#exchange.setDepth(entry.instrument, entry.bids, entry.asks);
@@ -136,7 +138,8 @@ class ScenarioRun {
   #settleFunding(instrument: string, t: number): void {
     const { machine } = this.#engine;
     const number = machine.book.instrumentIndex(instrument);
-    while (unsettledPayments(machine, number) >= unsettledMax) this.#keep(this.#exchange.apply({ k: "settle", instrument, t }));
+    while (unsettledPayments(machine, number) >= unsettledMax)
+      this.#keep(this.#exchange.apply({ k: "settle", instrument, t }));
   }
 
   #keep(facts: readonly Fact[]): void {

@@ -10,7 +10,9 @@ const root = fileURLToPath(new URL("../../", import.meta.url));
 const example = "docs/examples/first.json";
 
 /** State hashes that must never change by themselves: a change here is a change of what is computed, and has to be meant. */
-const golden = JSON.parse(readFileSync(`${root}test/fixtures/golden-hashes.json`, "utf8")) as Readonly<Record<string, string>>;
+const golden = JSON.parse(readFileSync(`${root}test/fixtures/golden-hashes.json`, "utf8")) as Readonly<
+  Record<string, string>
+>;
 
 function hashOf(file: string): string {
   const reading = readScenario(readFileSync(`${root}${file}`));

@@ -261,7 +261,13 @@ const debts = table(`
 for (const one of debts)
   test(`${one.rule} ${one.because}`, () => {
     const exchange = new TestExchange(
-      rules({ assets: [{ id: "USDT", quantum: "0.01" }, { id: "BTC", quantum: "0.00000001", conversionOrder: 1 }], convertAt: "0.8" }),
+      rules({
+        assets: [
+          { id: "USDT", quantum: "0.01" },
+          { id: "BTC", quantum: "0.00000001", conversionOrder: 1 },
+        ],
+        convertAt: "0.8",
+      }),
     );
     exchange.apply({ k: "house", asset: "USDT", amount: "1000" });
     exchange.prices({ BTC: "200" }, {});
@@ -270,7 +276,12 @@ for (const one of debts)
     exchange.trade("a", "b", "1", "100");
     exchange.trade("b", "a", "1", "20");
     exchange.prices({ BTC: one.price }, {});
-    expect(exchange.of("conversion.booked").map((step) => Number(step["sold"]).toFixed(2)).join()).toBe(one.sold);
+    expect(
+      exchange
+        .of("conversion.booked")
+        .map((step) => Number(step["sold"]).toFixed(2))
+        .join(),
+    ).toBe(one.sold);
     expect(exchange.broken()).toEqual([]);
   });
 
@@ -279,7 +290,9 @@ test("LIQ-27 an order that still works when a new frame asks for another stage i
   const [block] = engine.apply({ k: "frame", mark: { X: "84.3" }, t: 1 }).effects;
   const [close] = engine.apply({ k: "blocked", effect: block?.id ?? "", t: 1 }).effects;
   const asked = engine.apply({ k: "frame", mark: { X: "84" }, t: 2 });
-  expect(asked.effects.map((one) => [one.effect, one.effect === "cancel" ? one.of : ""])).toEqual([["cancel", close?.id]]);
+  expect(asked.effects.map((one) => [one.effect, one.effect === "cancel" ? one.of : ""])).toEqual([
+    ["cancel", close?.id],
+  ]);
   expect(engine.apply({ k: "frame", mark: { X: "83" }, t: 3 }).effects).toEqual([]);
   const after = engine.apply({
     k: "closed",

@@ -124,7 +124,7 @@ function transactionsBalance(engine: Engine, { transactions }: Done): void {
       const rounded = Rational.sum(own.filter((one) => one.account === rounding).map((one) => one.amount));
       const most = quantum.times(Rational.ofInteger(own.length));
       // LIQ-26: what a pool's own roundings took may come back to it.
-      const back = kind === "bad_debt" && rounded.sign < 0;
+      const back = (kind === "bad_debt" || kind === "rounding") && rounded.sign < 0;
       demand(
         back || (rounded.sign >= 0 && rounded.below(most)),
         () => `I-02 ${kind} rounds ${rounded.toString()} ${id} with ${own.length} legs`,

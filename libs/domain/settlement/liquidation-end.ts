@@ -45,7 +45,7 @@ function takeOver(
         to,
         counterparty,
         // `bad_debt` charges nothing: what it keeps against a debt counts in full, or others would pay its fee.
-      discount: counterparty === "insurance" ? from.conversionFee : Rational.zero,
+        discount: counterparty === "insurance" ? from.conversionFee : Rational.zero,
         fromUsd: market.index(id),
         toUsd: market.index(debt.asset),
         mostSold: own.of(id),

@@ -126,7 +126,7 @@ function closeClearing(machine: Machine, instrument: number): void {
       .begin()
       .cash(clearingAccount, settle, residue.negated())
       .cash(roundingAccount, settle, residue)
-      .book("fill");
+      .book("rounding");
   }
   releaseIfFlat(machine, row);
 }

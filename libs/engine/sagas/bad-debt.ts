@@ -1,13 +1,11 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { type BadDebtPlan, planBadDebt, type Winner } from "#libs/domain/settlement/bad-debt.ts";
 import type { ConversionStep } from "#libs/domain/settlement/conversion.ts";
-import { evaluatePool } from "#libs/domain/health/evaluate.ts";
-import { unrealisedProfit } from "#libs/domain/positions/value.ts";
-import { amountOf, contractsOf } from "../amounts.ts";
+import { amountOf } from "../amounts.ts";
 import { sharingReceipt } from "../receipts.ts";
 import type { Machine } from "../machine.ts";
-import { markOf } from "../pools.ts";
 import { balancesOf } from "../balances.ts";
+import { winnersOf } from "../winners.ts";
 import { capLeft, payableBalances, payFromFund } from "./fund.ts";
 import type { Saga } from "./saga.ts";
 import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "../system-accounts.ts";
@@ -19,32 +17,6 @@ export interface Deficit {
   /** Where it comes from; null: no instrument. */
   readonly instrument: number | null;
   readonly saga: Saga | null;
-}
-
-/** Positions in profit on an instrument, with what each can pay: they bear a debt that no fund covers (LIQ-19). */
-function winnersOf(machine: Machine, instrument: number, except: number): (Winner & { row: number })[] {
-  const { book, market } = machine;
-  const rules = machine.instrument(instrument);
-  const settle = book.assetRules(book.settleIndex(instrument));
-  const mark = markOf(machine, instrument);
-  return book.rowsOf(instrument).flatMap((row) => {
-    const account = book.rowAccount(row);
-    if (book.isSystem(account) || account === except) return [];
-    const profit = unrealisedProfit(rules, contractsOf(rules, book.qty(row)), amountOf(settle, book.cost(row)), mark);
-    if (profit.sign <= 0) return [];
-    const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account);
-    const { fullEquity } = evaluatePool(book.poolView(pool), market, machine.rules);
-    const mode = book.isIsolated(row) ? ("isolated" as const) : ("cross" as const);
-    return [
-      {
-        account: machine.accountName(account),
-        mode,
-        profit,
-        fullEquity: fullEquity.dividedBy(market.index(settle.id)),
-        row,
-      },
-    ];
-  });
 }
 
 /** LIQ-26: what roundings of the saga's own fills took from a pool that had nothing left comes back from `rounding`; nobody pays for dust. */

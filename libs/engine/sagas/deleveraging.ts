@@ -11,7 +11,7 @@ import { amountOf, contractsOf } from "../amounts.ts";
 import { type BookCandidate, candidateOf, placeOf, rankingKey, rankingOf } from "../adl-ranking.ts";
 import { sha256 } from "../digest.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
-import { bookAccruedFunding } from "../funding.ts";
+import { accruedFunding, bookAccruedFunding } from "../funding.ts";
 import { gateOf } from "../gates.ts";
 import { hedgedContracts } from "../hedges.ts";
 import type { Machine } from "../machine.ts";
@@ -52,7 +52,10 @@ function counterpartyOf(
       capacity(terms, {
         settleUsd: machine.market.index(instrument.settle),
         quantum: settle.quantum,
-        fullEquityUsd: now.fullEquityUsd,
+        // Booking accrued funding with the fill may cost up to a quantum more.
+        fullEquityUsd: accruedFunding(machine, ranked.row).isZero()
+          ? now.fullEquityUsd
+          : now.fullEquityUsd.minus(settle.quantum.times(machine.market.index(instrument.settle))),
       }),
       marginCapacity(machine, now, price),
     ),
@@ -110,25 +113,32 @@ export interface AllocationTerms {
   readonly ranking: readonly Ranked<BookCandidate>[];
 }
 
+/** Those of a ranking who were asked, in its order, with what the price allows them. */
+export interface Asked {
+  readonly ranked: readonly Ranked<BookCandidate>[];
+  readonly counterparties: readonly Counterparty[];
+}
+
 /** Who gives how much: the published decision of RULES §8. */
 export function allocation(
   machine: Machine,
   terms: AllocationTerms,
-): { readonly result: Allocation; readonly asked: readonly Counterparty[] } {
-  const asked: Counterparty[] = [];
+): { readonly result: Allocation; readonly asked: Asked } {
+  const asked: { ranked: Ranked<BookCandidate>[]; counterparties: Counterparty[] } = { ranked: [], counterparties: [] };
   const rules = machine.instrument(terms.instrument);
   const inOrder = terms.policy === "queue";
   let reachable = Rational.zero;
   for (const ranked of terms.ranking) {
     const one = counterpartyOf(machine, ranked, terms.price, terms.policy);
     if (one === null) continue;
-    asked.push(one);
+    asked.ranked.push(ranked);
+    asked.counterparties.push(one);
     // A queue asks nobody behind the one who fills the need, as long as all before had profit at the price.
     if (!inOrder || !one.profitAtPrice) continue;
     reachable = reachable.plus(one.capacity);
     if (reachable.atLeast(terms.need)) break;
   }
-  const request = { policy: terms.policy, need: terms.need, lot: rules.lot, ranking: asked };
+  const request = { policy: terms.policy, need: terms.need, lot: rules.lot, ranking: asked.counterparties };
   return { result: allocate(request), asked };
 }
 
@@ -177,15 +187,8 @@ export function deleverage(machine: Machine, saga: Saga): StageResult {
 }
 
 /** ADL-16: the decision as one text of exact numbers, and its hash; those in the ranking who were not asked play no part in it. */
-function publish(
-  machine: Machine,
-  saga: Saga,
-  terms: AllocationTerms,
-  asked: readonly Counterparty[],
-  result: Allocation,
-): string {
+function publish(machine: Machine, saga: Saga, terms: AllocationTerms, asked: Asked, result: Allocation): string {
   const rules = machine.instrument(terms.instrument);
-  const names = new Set(asked.map(nameOf));
   const publication = adlPublication({
     instrument: rules.id,
     side: terms.side,
@@ -194,9 +197,8 @@ function publish(
     price: terms.price,
     need: terms.need,
     lot: rules.lot,
-    candidates:
-      terms.policy === "queue" ? terms.ranking.filter((one) => names.has(nameOf(one))) : rankingHash(machine, terms),
-    counterparties: asked,
+    candidates: terms.policy === "queue" ? asked.ranked : rankingHash(machine, terms),
+    counterparties: asked.counterparties,
     allocation: result.allocation,
     unfilled: result.unfilled,
   });
@@ -216,8 +218,6 @@ function publish(
   });
   return hash;
 }
-
-const nameOf = (one: { readonly account: string; readonly mode: string }): string => `${one.account} ${one.mode}`;
 
 /** The frame's whole ranking is published once; the decisions of its sagas name it by its hash. */
 function rankingHash(machine: Machine, terms: AllocationTerms): string {

@@ -119,7 +119,7 @@ function coverShortfall(
 export function endSaga(machine: Machine, saga: Saga): void {
   const { book } = machine;
   const row = book.poolRow(saga.pool);
-  if (saga.closed || positionsOf(book.poolView(saga.pool)).length === 0) {
+  if (saga.state !== "released") {
     chargeClosingFees(machine, saga);
     if (row >= 0) {
       if (book.qty(row) === 0n) coverIsolated(machine, saga, row);

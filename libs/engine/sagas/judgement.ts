@@ -22,8 +22,9 @@ export function poolHealth(machine: Machine, pool: Pool): PoolHealth {
 /** LIQ-02: what the pool's health, judged on the present frame, means to its saga. */
 export function verdict(machine: Machine, saga: Saga): SagaEvent {
   const pool = machine.book.poolView(saga.pool);
-  if (positionsOf(pool).length === 0) return "flat";
   const { maintenanceEquity: equity, fullEquity, mm } = poolHealth(machine, pool);
+  // A pool that only owed and has been cured before anything was done is released like any other.
+  if (positionsOf(pool).length === 0) return saga.closed || equity.sign < 0 ? "flat" : "safe";
   const { partialAt, fullAt } = machine.rules.liquidation;
   if (!ratioAtMost({ equity, mm }, partialAt)) return "safe";
   if (!ratioAtMost({ equity, mm }, fullAt)) return "thin";
