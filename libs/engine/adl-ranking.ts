@@ -39,6 +39,24 @@ export function candidateOf(machine: Machine, row: number): BookCandidate {
   };
 }
 
+/** Candidates as last computed, each with the count of changes of its pool it was computed at. */
+export interface CandidatesOfFrame {
+  frame: number;
+  readonly byRow: Map<number, { readonly changes: number; readonly candidate: BookCandidate }>;
+}
+
+/** A position of a pool that the frame's entries have changed, computed again only after another change. */
+export function candidateNow(machine: Machine, row: number, pool: number): BookCandidate {
+  if (machine.candidates.frame !== machine.frame) machine.candidates = { frame: machine.frame, byRow: new Map() };
+  const changes = machine.changesInFrame(pool);
+  if (changes === null) return candidateOf(machine, row);
+  const known = machine.candidates.byRow.get(row);
+  if (known !== undefined && known.changes === changes && known.candidate.pool === pool) return known.candidate;
+  const candidate = candidateOf(machine, row);
+  machine.candidates.byRow.set(row, { changes, candidate });
+  return candidate;
+}
+
 /** The rankings of one frame, by instrument number and side: frozen when first needed, so they are part of the state. */
 export interface Rankings {
   frame: number;

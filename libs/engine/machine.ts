@@ -17,7 +17,7 @@ import { PendingPools } from "./pending-pools.ts";
 import type { Saga } from "./sagas/saga.ts";
 import { TriggerIndex } from "./trigger-index.ts";
 import type { WinnersOfFrame } from "./winners.ts";
-import { noRankings, type Rankings } from "./adl-ranking.ts";
+import { type CandidatesOfFrame, noRankings, type Rankings } from "./adl-ranking.ts";
 import { insuranceAccount } from "./system-accounts.ts";
 
 export interface MachineOptions {
@@ -75,9 +75,11 @@ export class Machine {
   readonly lastGood = new Map<string, Rational>();
   /** Since when (UTC ms) a pool has been due for liquidation without price quality permitting it. */
   readonly dueSince = new Map<number, number>();
-  /** Pools that anything but the frame itself has changed since it began; null: unknown, so all may have. Derived. */
-  changedPools: Set<number> | null = null;
+  /** How often anything but the frame itself has changed a pool since it began; null: unknown, so all may have. Derived. */
+  changedPools: Map<number, number> | null = null;
   winners: WinnersOfFrame = { frame: -1, byInstrument: new Map() };
+  /** ADL candidates by row, as last computed within the frame; derived. */
+  candidates: CandidatesOfFrame = { frame: -1, byRow: new Map() };
   /** account → entity; derived from the rules. */
   entityOfAccount: ReadonlyMap<string, string> = new Map();
   /** ADL rankings of the present frame. */
@@ -120,9 +122,9 @@ export class Machine {
     this.poppedCount += popped.length;
   }
 
-  /** Whether a pool is surely worth what it was when the present frame had been applied. */
-  unchangedInFrame(pool: number): boolean {
-    return this.changedPools !== null && !this.changedPools.has(pool);
+  /** Counts the changes of a pool within the frame: what was computed of it at the same count still holds. Null: nothing does. */
+  changesInFrame(pool: number): number | null {
+    return this.changedPools === null ? null : (this.changedPools.get(pool) ?? 0);
   }
 
   liquidating(pool: number): boolean {
@@ -200,7 +202,7 @@ export class Machine {
 
   /** A pool whose health an entry changed: its bands no longer hold, it is judged at the next look. */
   touch(pool: number): void {
-    this.changedPools?.add(pool);
+    this.changedPools?.set(pool, (this.changedPools.get(pool) ?? 0) + 1);
     this.pending.add(pool);
   }
 

@@ -4,10 +4,16 @@ import { amountOf, contractsOf } from "./amounts.ts";
 import type { Machine } from "./machine.ts";
 import { markOf } from "./pools.ts";
 
-/** Winners of one instrument by position row, as first looked for in a frame; derived. */
+/** Winners by instrument and position row, each with the count of changes of its pool it was computed at; derived. */
 export interface WinnersOfFrame {
   frame: number;
-  readonly byInstrument: Map<number, ReadonlyMap<number, Winner>>;
+  readonly byInstrument: Map<number, Map<number, Known>>;
+}
+
+interface Known {
+  readonly pool: number;
+  readonly changes: number;
+  readonly winner: Winner | null;
 }
 
 /** A position in profit with what it can pay at most; null where it does not win. */
@@ -34,42 +40,44 @@ function winnerOf(machine: Machine, row: number): Winner | null {
 
 /**
  * LIQ-19: positions in profit on an instrument, but for one account's: they bear a debt that no fund covers. A frame may leave many
- * small debts, so what no entry has touched since the frame is looked at once.
+ * small debts, so a position is looked at again only after its pool has changed.
  */
 export function winnersOf(machine: Machine, instrument: number, except: number): Winner[] {
-  const { book } = machine;
+  const { book, changedPools } = machine;
+  if (changedPools === null)
+    return book.rowsOf(instrument).flatMap((row) => (book.rowAccount(row) === except ? [] : (winnerOf(machine, row) ?? [])));
+  const known = winnersOfFrame(machine, instrument);
+  for (const [pool, changes] of changedPools) {
+    const row = rowOfPool(machine, pool, instrument);
+    const before = known.get(row);
+    if (row >= 0 && (before?.changes !== changes || before.pool !== pool))
+      known.set(row, { pool, changes, winner: winnerOf(machine, row) });
+  }
   const found: Winner[] = [];
-  const keep = (row: number, winner: Winner | null): void => {
-    if (winner !== null && book.rowAccount(row) !== except) found.push(winner);
-  };
-  const changed = machine.changedPools;
-  if (changed === null) {
-    for (const row of book.rowsOf(instrument)) keep(row, winnerOf(machine, row));
-    return found;
-  }
-  const poolOf = (row: number): number =>
-    book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(book.rowAccount(row));
-  for (const [row, winner] of untouchedWinners(machine, instrument))
-    if (book.rowAccount(row) >= 0 && !changed.has(poolOf(row))) keep(row, winner);
-  for (const pool of changed) {
-    const own = book.poolRow(pool);
-    const account = book.poolAccount(pool);
-    if (account < 0) continue;
-    const row = own >= 0 ? own : book.findRow(account, instrument);
-    if (row < 0 || book.rowInstrument(row) !== instrument || poolOf(row) !== pool) continue;
-    keep(row, winnerOf(machine, row));
-  }
+  for (const [row, { pool, winner }] of known)
+    if (winner !== null && book.rowAccount(row) !== except && rowOfPool(machine, pool, instrument) === row) found.push(winner);
   return found;
 }
 
-function untouchedWinners(machine: Machine, instrument: number): ReadonlyMap<number, Winner> {
+/** The row of a pool on an instrument; −1 where it has none. */
+function rowOfPool(machine: Machine, pool: number, instrument: number): number {
+  const { book } = machine;
+  const account = book.poolAccount(pool);
+  if (account < 0) return -1;
+  const row = book.findRow(account, instrument);
+  if (row < 0) return -1;
+  return (book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account)) === pool ? row : -1;
+}
+
+function winnersOfFrame(machine: Machine, instrument: number): Map<number, Known> {
   if (machine.winners.frame !== machine.frame) machine.winners = { frame: machine.frame, byInstrument: new Map() };
   const known = machine.winners.byInstrument.get(instrument);
   if (known !== undefined) return known;
-  const made = new Map<number, Winner>();
-  for (const row of machine.book.rowsOf(instrument)) {
-    const winner = winnerOf(machine, row);
-    if (winner !== null) made.set(row, winner);
+  const { book } = machine;
+  const made = new Map<number, Known>();
+  for (const row of book.rowsOf(instrument)) {
+    const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(book.rowAccount(row));
+    made.set(row, { pool, changes: machine.changesInFrame(pool) ?? 0, winner: winnerOf(machine, row) });
   }
   machine.winners.byInstrument.set(instrument, made);
   return made;

@@ -22,7 +22,7 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   const { market } = book;
   machine.frame += 1;
   machine.rankings = noRankings(machine.frame);
-  machine.changedPools = new Set();
+  machine.changedPools = new Map();
   const moved: number[] = [];
   const tell = (factor: number, set: () => void): void => {
     const before = market.factors[factor] as number;

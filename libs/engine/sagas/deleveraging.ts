@@ -8,7 +8,7 @@ import { compareRatios } from "#libs/domain/liquidation/order-of-pools.ts";
 import { notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
-import { type BookCandidate, candidateOf, placeOf, rankingKey, rankingOf } from "../adl-ranking.ts";
+import { type BookCandidate, candidateNow, placeOf, rankingKey, rankingOf } from "../adl-ranking.ts";
 import { sha256 } from "../digest.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { accruedFunding, bookAccruedFunding } from "../funding.ts";
@@ -36,8 +36,7 @@ function counterpartyOf(
   if (book.rowAccount(ranked.row) < 0 || machine.accountName(book.rowAccount(ranked.row)) !== ranked.account)
     return null;
   if (book.qty(ranked.row) === 0n || machine.liquidating(ranked.pool)) return null;
-  // Within a frame only what was touched is worth something else than when it was ranked.
-  const now = machine.unchangedInFrame(ranked.pool) ? ranked : candidateOf(machine, ranked.row);
+  const now = machine.changesInFrame(ranked.pool) === 0 ? ranked : candidateNow(machine, ranked.row, ranked.pool);
   if (now.qty.sign !== ranked.qty.sign || now.fullEquityUsd.sign <= 0) return null;
   const instrument = machine.instrument(book.rowInstrument(ranked.row));
   const mark = machine.market.mark(instrument.id);
