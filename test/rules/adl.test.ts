@@ -14,7 +14,7 @@ import {
   scoreText,
 } from "#libs/domain/adl/score.ts";
 import type { AdlPolicy, InstrumentRules } from "#libs/domain/rule-set/types.ts";
-import { sha256Hex } from "#libs/domain/receipts/digest.ts";
+import { sha256 } from "#libs/engine/digest.ts";
 import { table } from "#test/support/table.ts";
 
 const n = (text: string): Rational => {
@@ -285,15 +285,15 @@ function decision() {
 test("ADL-16 the published text is the same each time and recomputes to the same allocation", () => {
   const text = adlPublication(decision());
   expect(text).toBe(adlPublication(decision()));
-  expect(sha256Hex(text)).toMatch(/^[0-9a-f]{64}$/);
+  expect(sha256(new TextEncoder().encode(text))).toMatch(/^[0-9a-f]{64}$/);
   expect(text).toContain('"price":"100/3"');
   expect(disagreements(text)).toEqual([]);
 });
 
 test("ADL-16 a ranking that serves many sagas is published once and named by its hash", () => {
   const ranking = rankingText(decision().candidates);
-  const text = adlPublication({ ...decision(), candidates: sha256Hex(ranking) });
-  expect(text).toContain(`"candidates":"${sha256Hex(ranking)}"`);
+  const text = adlPublication({ ...decision(), candidates: sha256(new TextEncoder().encode(ranking)) });
+  expect(text).toContain(`"candidates":"${sha256(new TextEncoder().encode(ranking))}"`);
   expect(disagreements(text, ranking)).toEqual([]);
   expect(disagreements(text)).toEqual(["a (cross) was asked out of turn"]);
 });

@@ -8,7 +8,7 @@ import {
   rejectionReceipt,
   sharingReceipt,
 } from "#libs/domain/receipts/build.ts";
-import { sha256Hex } from "#libs/domain/receipts/digest.ts";
+import { sha256 } from "#libs/engine/digest.ts";
 import { largestSize, smallestDeposit } from "#libs/domain/receipts/smallest-change.ts";
 import type { Receipt } from "#libs/domain/receipts/types.ts";
 import { table } from "#test/support/table.ts";
@@ -131,12 +131,12 @@ test("LIQ-22 a deleveraging names score, rank, quantity and the published text",
     need: n("12"),
     qty: n("5"),
     price: n("100").dividedBy(n("3")),
-    publication: sha256Hex("x"),
+    publication: sha256(new TextEncoder().encode("x")),
     changes: {},
   });
   complete(receipt);
   expect(receipt.computation[0]).toEqual({ what: "score", how: "1/3", value: "0.333333333333333333" });
-  expect(receipt.publication).toBe(sha256Hex("x"));
+  expect(receipt.publication).toBe(sha256(new TextEncoder().encode("x")));
 });
 
 test("LIQ-22 a sharing shows the missing money and the winner's part of all profit", () => {
@@ -174,5 +174,6 @@ test("LIQ-22 a haircut shows where it was, is and goes", () => {
 
 test("LIQ-22 the digest is SHA-256, at every length around a block", () => {
   const texts = ["", "abc", "ü€𝄞", ...[55, 56, 63, 64, 65, 119, 120, 1000].map((length) => "a".repeat(length))];
-  for (const text of texts) expect(sha256Hex(text)).toBe(createHash("sha256").update(text).digest("hex"));
+  for (const text of texts)
+    expect(sha256(new TextEncoder().encode(text))).toBe(createHash("sha256").update(text).digest("hex"));
 });

@@ -123,7 +123,7 @@ function transactionsBalance(engine: Engine, { transactions }: Done): void {
       demand(left.isZero(), () => `I-01 ${kind} leaves ${left.toString()} ${id}`);
       const rounded = Rational.sum(own.filter((one) => one.account === rounding).map((one) => one.amount));
       const most = quantum.times(Rational.ofInteger(own.length));
-      // LIQ-26: what a pool's own roundings took may come back to it.
+      // LIQ-26: what a pool's own roundings took may come back to it, and what those of an expiry took to `clearing`.
       const back = (kind === "bad_debt" || kind === "rounding") && rounded.sign < 0;
       demand(
         back || (rounded.sign >= 0 && rounded.below(most)),

@@ -1,9 +1,34 @@
+import { Rational } from "#libs/decimal/index.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { Engine } from "#libs/engine/index.ts";
 import { type Check, demand, readBook } from "./history-run.ts";
 
 /** Facts as text: what a restored engine must say too. */
 const said = (facts: readonly unknown[]): string => JSON.stringify(facts);
+
+/** What of a machine is made anew, belongs to one entry or one process, or is compared by its own means. */
+const derived = new Set([
+  ..."book ledger index judge compiled pending options market rules document changedPools winners candidates".split(
+    " ",
+  ),
+  ..."entityOfAccount facts effects popped poppedCount judgedCount receipts priceInputs judgedPools movedFar current".split(
+    " ",
+  ),
+]);
+
+/** Everything else that a machine knows, as text: a field that a snapshot forgets shows as different. */
+function known(engine: Engine): string {
+  const plain = (value: unknown): unknown => {
+    if (typeof value === "bigint") return `${value}n`;
+    if (value instanceof Rational) return value.reduced().toString();
+    if (value instanceof Map) return [...value].map(([key, one]) => [plain(key), plain(one)]);
+    if (Array.isArray(value)) return value.map(plain);
+    if (typeof value !== "object" || value === null) return value;
+    return Object.entries(value).map(([key, one]) => [key, plain(one)]);
+  };
+  const fields = Object.entries(engine.machine).filter(([field]) => !derived.has(field));
+  return JSON.stringify(fields.map(([field, value]) => [field, plain(value)]));
+}
 
 /**
  * INV-08, I-17 at every point: a snapshot taken before an entry and restored is the same machine, does the same with the entry, finds
@@ -14,6 +39,10 @@ export function checkSnapshots(engine: Engine): Check {
   return (entry) => {
     const restored = Engine.restore(engine.snapshot(), options);
     demand(restored.stateHash() === engine.stateHash(), () => "INV-08 a restored engine has another state");
+    demand(
+      known(restored) === known(engine),
+      () => `INV-08 a restored engine knows ${firstDifference(known(restored), known(engine))}`,
+    );
     const mine = restored.apply(entry);
     return ({ facts, effects }) => {
       demand(
@@ -24,6 +53,12 @@ export function checkSnapshots(engine: Engine): Check {
       demand(restored.stateHash() === engine.stateHash(), () => "INV-08 restored, it comes to another state");
     };
   };
+}
+
+function firstDifference(left: string, right: string): string {
+  let at = 0;
+  while (at < left.length && left[at] === right[at]) at += 1;
+  return `${left.slice(Math.max(0, at - 60), at + 60)} instead of ${right.slice(Math.max(0, at - 60), at + 60)}`;
 }
 
 /** INV-09, I-16: what has been seen before changes nothing; an answer that nobody waits for moves neither money nor contracts. */

@@ -66,6 +66,8 @@ function instrument(fixed: Fixed, choice: RuleChoice): fc.Arbitrary<InstrumentDo
     { from: String(unit), im: "0.03", mm: "0.015" },
     { from: String(unit * 5), im: "0.1", mm: "0.05" },
   ];
+  // High rates: between the thresholds there is room for prices to stop in.
+  const steep = [{ from: "0", im: "0.1", mm: "0.05" }];
   const premia = [{ shape: "linear" as const, k: terms.kind === "linear" ? "0.00002" : "0.000000001" }];
   const roots = [{ shape: "sqrt" as const, k: terms.kind === "linear" ? "0.0008" : "0.000004" }];
   const { curves, shared, tierMode } = choice;
@@ -78,7 +80,7 @@ function instrument(fixed: Fixed, choice: RuleChoice): fc.Arbitrary<InstrumentDo
       tierMode:
         tierMode === undefined ? fc.constantFrom("progressive" as const, "whole" as const) : fc.constant(tierMode),
       notional: fc.constantFrom("mark" as const, "mark" as const, "entry" as const),
-      tiers: fc.constantFrom(tiers, tiers, tiers.slice(0, 1)),
+      tiers: fc.constantFrom(tiers, tiers.slice(0, 1), steep),
       sizePremium: curves === false ? fc.constant(undefined) : when(fc.constantFrom(...premia, ...roots)),
       oiScaling:
         shared === false
