@@ -5,6 +5,7 @@ import {
   type HaltState,
   needsReduceOnlyMark,
   permits,
+  strictest,
 } from "#libs/domain/breakers/states.ts";
 import { permissionGiven, permittedByAll, type PriceQuality } from "#libs/domain/mark-price/quality.ts";
 import { evaluatePool } from "#libs/domain/health/evaluate.ts";
@@ -42,6 +43,7 @@ export function gateOf(machine: Machine, account: number | null, instrument: str
       machine.rules.breakers,
     );
   }
+  if (machine.auditFailure !== null) state = strictest([state, "no_new_orders"]);
   const permission = (action: HaltedAction): HaltPermission => permits(action, state);
   return {
     state,

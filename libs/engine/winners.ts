@@ -45,7 +45,9 @@ function winnerOf(machine: Machine, row: number): Winner | null {
 export function winnersOf(machine: Machine, instrument: number, except: number): Winner[] {
   const { book, changedPools } = machine;
   if (changedPools === null)
-    return book.rowsOf(instrument).flatMap((row) => (book.rowAccount(row) === except ? [] : (winnerOf(machine, row) ?? [])));
+    return book
+      .rowsOf(instrument)
+      .flatMap((row) => (book.rowAccount(row) === except ? [] : (winnerOf(machine, row) ?? [])));
   const known = winnersOfFrame(machine, instrument);
   for (const [pool, changes] of changedPools) {
     const row = rowOfPool(machine, pool, instrument);
@@ -55,7 +57,8 @@ export function winnersOf(machine: Machine, instrument: number, except: number):
   }
   const found: Winner[] = [];
   for (const [row, { pool, winner }] of known)
-    if (winner !== null && book.rowAccount(row) !== except && rowOfPool(machine, pool, instrument) === row) found.push(winner);
+    if (winner !== null && book.rowAccount(row) !== except && rowOfPool(machine, pool, instrument) === row)
+      found.push(winner);
   return found;
 }
 
