@@ -58,8 +58,8 @@ export function benchBook(
   }
   apply({ k: "frame", index, mark });
   for (let account = 0; account < accounts; account += 1) {
-    // Equity of 1.1 % (near the first threshold) to 61 % of the notional that follows.
-    const share = 0.011 + 0.6 * random.unit() ** 2;
+    // Equity of 1.8 % (55-fold leverage, just above the first warning) to 62 % of the notional that follows.
+    const share = 0.018 + 0.6 * random.unit() ** 2;
     apply({ k: "cash", account: `a${account}`, asset: "USDT", amount: (30_000 * share).toFixed(2) });
     apply({ k: "cash", account: `a${account}`, asset: "C0", amount: (0.2 * share * 10_000).toFixed(2) });
   }

@@ -200,7 +200,7 @@ class Story {
       case "deposit":
         return this.add({ k: "cash", account, asset, amount: this.amount(asset, this.sizeUsd(one)) });
       case "withdraw":
-        return this.add({ k: "cash", account, asset, amount: `-${this.amount(asset, this.sizeUsd(one))}` });
+        return this.add({ k: "cash", account, asset, amount: `-${this.amount(asset, this.sizeUsd(one) / 20)}` });
       case "transfer":
         return this.add({
           k: "transfer",
@@ -306,7 +306,7 @@ class Story {
     const price =
       one.size % 4 === 0 ? {} : { price: fixed((this.mark[instrument] as number) * (1 + one.turn / 20_000)) };
     const id = `o${this.orders}`;
-    const qty = this.contracts(instrument, this.sizeUsd(one) / 4);
+    const qty = this.contracts(instrument, this.sizeUsd(one) * (one.other % 2 === 0 ? 0.25 : 4));
     this.add({
       k: "order",
       account,
