@@ -33,6 +33,7 @@ const fields = [
   "breakerWindows",
   "auditFailure",
   "lastGood",
+  "priceInputs",
   "dueSince",
   "positionsSetUp",
   "waitingDebts",

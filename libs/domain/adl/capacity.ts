@@ -45,7 +45,11 @@ export function capacity(
   const leg = qty.sign < 0 ? most : most.negated();
   const rounded = fillValue(instrument, leg, price, money.quantum).minus(value(instrument, leg, mark));
   const left = money.fullEquityUsd.minus(rounded.times(money.settleUsd));
-  return left.sign >= 0 ? most : most.minus(instrument.lot);
+  if (left.sign >= 0) return most;
+  // A lot may be worth less than the quantum that rounding takes: so much is set aside, and never more contracts than before.
+  const aside = money.fullEquityUsd.minus(money.quantum.times(money.settleUsd).times(Rational.ofInteger(2)));
+  if (aside.sign <= 0) return Rational.zero;
+  return Rational.min(most.minus(instrument.lot), aside.dividedBy(loss).floorTo(instrument.lot));
 }
 
 /**

@@ -1,5 +1,6 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
+import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
 import { amountOf, bookable, contractsOf, lotsOf, quantaOf } from "../amounts.ts";
 import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
@@ -23,7 +24,7 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   const price = Rational.parse(entry.price);
   const buyer = book.internAccount(entry.buyer);
   const seller = book.internAccount(entry.seller);
-  if (!fits(machine, instrument, qty, price)) return refuseRange(machine, entry);
+  if (!fits(machine, [buyer, seller], instrument, qty, price)) return refuseRange(machine, entry);
   for (const account of [buyer, seller]) bookAccruedFunding(machine, book.row(account, instrument));
   const draft = machine.ledger.begin();
   const fees = entry.fees ?? true;
@@ -71,13 +72,28 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
 }
 
 /** NUM-07: a fill whose lots or value could not be stored is refused whole, before anything is booked. */
-function fits(machine: Machine, instrument: number, qty: Rational, price: Rational): boolean {
+function fits(
+  machine: Machine,
+  accounts: readonly number[],
+  instrument: number,
+  qty: Rational,
+  price: Rational,
+): boolean {
+  const { book } = machine;
   const rules = machine.instrument(instrument);
-  const { quantum } = machine.book.assetRules(machine.book.settleIndex(instrument));
-  const open = openLots(machine, instrument) + lotsOf(rules, qty.abs());
-  const mark = machine.book.market.markPrice(instrument) ?? price;
-  const worth = (at: Rational): bigint => fillValue(rules, contractsOf(rules, open), at, quantum).floorIn(quantum);
-  return bookable(open) && bookable(worth(price)) && bookable(worth(mark));
+  const { quantum } = book.assetRules(book.settleIndex(instrument));
+  const lots = openLots(machine, instrument) + lotsOf(rules, qty.abs());
+  const contracts = contractsOf(rules, lots);
+  const mark = book.market.markPrice(instrument) ?? price;
+  const worth = (at: Rational): bigint => fillValue(rules, contracts, at, quantum).floorIn(quantum);
+  // Zero open interest: scaling by it raises a rate to one at most, and that bound is the value itself.
+  const margin = (account: number): bigint =>
+    initialMarginAt(rules, contracts, price, book.leverage(book.row(account, instrument)), Rational.zero).ceilIn(
+      quantum,
+    );
+  return (
+    bookable(lots) && bookable(worth(price)) && bookable(worth(mark)) && accounts.every((one) => bookable(margin(one)))
+  );
 }
 
 function refuseRange(
@@ -119,7 +135,7 @@ export function applyPosition(machine: Machine, entry: Extract<EntryBody, { k: "
   bookAccruedFunding(machine, row);
   const qty = Rational.parse(entry.qty);
   const price = Rational.parse(entry.entry);
-  if (!fits(machine, instrument, qty, price)) return refuseRange(machine, entry);
+  if (!fits(machine, [account], instrument, qty, price)) return refuseRange(machine, entry);
   machine.positionsSetUp = true;
   if (book.isIsolated(row)) {
     const held = amountOf(asset, book.margin(row));
