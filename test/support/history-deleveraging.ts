@@ -159,7 +159,7 @@ function filled(
   engine: Engine,
   fact: Fact,
   open: ReadonlyMap<string, { price: string; left: Rational }>,
-  { before, after }: Done,
+  { before, after, facts }: Done,
 ): void {
   const key = `${text(fact, "saga")} ${text(fact, "instrument")}`;
   const given = open.get(key);
@@ -177,6 +177,8 @@ function filled(
   );
   const row = before.rows.get(held)?.isolated === true ? (before.rows.get(held)?.row ?? -1) : -1;
   if (row >= 0 && is === 0n) return;
+  // What is left may be less than the fee of a conversion that its debts have come due for in the same entry.
+  if (facts.some((one) => one.fact === "conversion.booked" && one["account"] === fact["account"])) return;
   const { full } = plainHealth(engine, row < 0 ? book.crossPool(account) : book.isolatedPool(row));
   demand(full.sign >= 0, () => `I-10 ${held} is left with ${full.toString()}`);
 }
