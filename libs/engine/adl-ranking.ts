@@ -19,7 +19,7 @@ export function candidateOf(machine: Machine, row: number): BookCandidate {
   const instrument = book.rowInstrument(row);
   const rules = machine.instrument(instrument);
   const account = book.rowAccount(row);
-  const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account);
+  const pool = book.poolOf(row);
   const qty = contractsOf(rules, book.qty(row));
   const cost = amountOf(book.assetRules(book.settleIndex(instrument)), book.cost(row));
   const mark = markOf(machine, instrument);

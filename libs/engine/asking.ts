@@ -17,12 +17,12 @@ import { entryPrice, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { CrossPool, OpenPosition, Pool } from "#libs/domain/positions/views.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { accruedFunding } from "./funding.ts";
-import { amountOf, contractsOf, lotsOf } from "./amounts.ts";
+import { amountOf, contractsOf } from "./amounts.ts";
 import { rankSide } from "./adl-ranking.ts";
 import type { Machine } from "./machine.ts";
 import { allocation } from "./sagas/deleveraging.ts";
-import { instrumentsByRelief, poolAfterClose, poolHealth, positionsOf } from "./sagas/judgement.ts";
-import { decideFor } from "./sagas/partial.ts";
+import { instrumentsByRelief, poolHealth, positionsOf } from "./sagas/judgement.ts";
+import { afterClosing, decideFor } from "./sagas/partial.ts";
 import { stageOfState } from "./sagas/saga.ts";
 import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "./system-accounts.ts";
 
@@ -265,26 +265,14 @@ function reduceSteps(machine: Machine, start: Pool): ReduceAnswer["steps"][numbe
     if (decision === null) continue;
     const { instrument } = position;
     const contracts = contractsOf(instrument, decision.lots);
-    const mark = machine.market.mark(instrument.id);
-    const profit = unrealisedProfit(instrument, position.qty, position.cost, mark)
-      .times(contracts)
-      .dividedBy(position.qty.abs());
-    const quantum = machine.market.asset(instrument.settle).quantum;
-    const fee = need(instrument, contracts, mark).times(instrument.takerFee).ceilTo(quantum);
-    pool = poolAfterClose(pool, position, contracts, profit, fee);
+    pool = afterClosing(machine, pool, position, decision.lots, machine.market.mark(instrument.id));
     const health = poolHealth(machine, pool);
     steps.push({
       instrument: instrument.id,
       qty: contracts.toStringDown(),
       ratio: ratioText(health.maintenanceEquity, health.mm),
     });
-    if (decision.reaches || lotsOf(instrument, contracts) === 0n) break;
+    if (decision.reaches) break;
   }
   return steps;
-}
-
-function need(instrument: OpenPosition["instrument"], contracts: Rational, mark: Rational): Rational {
-  return instrument.kind === "linear"
-    ? contracts.times(instrument.multiplier).times(mark)
-    : contracts.times(instrument.multiplier).dividedBy(mark);
 }

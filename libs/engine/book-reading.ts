@@ -217,6 +217,10 @@ export class BookReading {
   }
   // Pools: an account's cross pool is even, an isolated position's odd.
 
+  /** The pool that judges a position: its own where it is isolated, else its account's cross pool. */
+  poolOf(row: number): number {
+    return this.isIsolated(row) ? this.isolatedPool(row) : this.crossPool(this.rowAccount(row));
+  }
   crossPool(account: number): number {
     return account * 2;
   }

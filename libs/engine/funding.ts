@@ -86,7 +86,7 @@ export function settleChunk(machine: Machine, instrument: number): number {
     if (book.rowFundingEpoch(row) === epoch) continue;
     if (count === machine.rules.accountsPerEntryMax) return count;
     bookAccruedFunding(machine, row);
-    machine.touch(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(book.rowAccount(row)));
+    machine.touch(book.poolOf(row));
     count += 1;
   }
   book.market.rebaseFunding(instrument, epoch);

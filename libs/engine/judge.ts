@@ -1,4 +1,3 @@
-import type { Rational } from "#libs/decimal/index.ts";
 import type { Book } from "./book.ts";
 import type { CompiledRules, Threshold } from "./compiled-rules.ts";
 import { Integers } from "./integers.ts";
@@ -113,12 +112,6 @@ export class Judge {
     this.integers.evaluate(pool);
     this.exactPool = pool;
     return this.verdictOf(pool);
-  }
-
-  /** The sign of `E_M − k·MM` by exact numbers alone. */
-  exactSide(pool: number, k: Rational): -1 | 0 | 1 {
-    this.exactPool = -1;
-    return this.integers.compareToThreshold(pool, k);
   }
 }
 

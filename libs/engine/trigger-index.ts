@@ -142,7 +142,7 @@ export class TriggerIndex {
       if (rowInstrumentColumn[row] !== instrument || exposureF[row] === 0) continue;
       const account = book.rowAccount(row);
       if (account < 0) continue;
-      const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account);
+      const pool = book.poolOf(row);
       if (pool < this.firsts.length && this.reliesOnWindow(pool, instrument)) this.pop(pool, popped);
     }
   }

@@ -69,7 +69,7 @@ function rowOfPool(machine: Machine, pool: number, instrument: number): number {
   if (account < 0) return -1;
   const row = book.findRow(account, instrument);
   if (row < 0) return -1;
-  return (book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account)) === pool ? row : -1;
+  return book.poolOf(row) === pool ? row : -1;
 }
 
 function winnersOfFrame(machine: Machine, instrument: number): Map<number, Known> {
@@ -79,7 +79,7 @@ function winnersOfFrame(machine: Machine, instrument: number): Map<number, Known
   const { book } = machine;
   const made = new Map<number, Known>();
   for (const row of book.rowsOf(instrument)) {
-    const pool = book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(book.rowAccount(row));
+    const pool = book.poolOf(row);
     made.set(row, { pool, changes: machine.changesInFrame(pool) ?? 0, winner: winnerOf(machine, row) });
   }
   machine.winners.byInstrument.set(instrument, made);

@@ -84,11 +84,7 @@ export function settleExpired(machine: Machine, instrument: number): number {
   let count = 0;
   for (const row of losersFirst(machine, instrument, price)) {
     const account = book.rowAccount(row);
-    if (
-      account === clearingAccount ||
-      machine.liquidating(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account))
-    )
-      continue;
+    if (account === clearingAccount || machine.liquidating(book.poolOf(row))) continue;
     if (count === machine.rules.accountsPerEntryMax) break;
     const qty = contractsOf(rules, book.qty(row));
     bookAccruedFunding(machine, row);
@@ -149,9 +145,4 @@ export function applySettle(machine: Machine, entry: Extract<EntryBody, { k: "se
     ? settleExpired(machine, instrument)
     : settleChunk(machine, instrument);
   machine.fact("settled", { instrument: entry.instrument, accounts: count });
-}
-
-/** What `bad_debt` still owes of an asset, positive. */
-export function badDebtOf(machine: Machine, asset: number): Rational {
-  return amountOf(machine.book.assetRules(asset), machine.book.cash(badDebtAccount, asset)).negated();
 }

@@ -36,6 +36,8 @@ interface Wanted {
   readonly order: RestingOrder;
   /** Signed contracts. */
   readonly held: Rational;
+  /** What rests before it on its side and may open, contracts. */
+  readonly ahead: Rational;
   /** Every fill of it would shrink the position. */
   readonly reduces: boolean;
 }
@@ -63,7 +65,7 @@ function wantedOf(machine: Machine, entry: OrderEntry): Wanted {
     .filter((one) => one.instrument === instrument && one.side === entry.side && !one.reduceOnly);
   const ahead = Rational.sum(resting.map((one) => contractsOf(rules, one.lots)));
   const reduces = against && ahead.plus(qty).atMost(held.abs());
-  return { account, instrument, rules, order, held, reduces: reduces || (order.reduceOnly && against) };
+  return { account, instrument, rules, order, held, ahead, reduces: reduces || (order.reduceOnly && against) };
 }
 
 /** PRE checks that need no margin: grid, size, band, reduce-only, halts, quality (RULES §12 in its order). */
@@ -159,11 +161,7 @@ function checkLimits(machine: Machine, wanted: Wanted, refusal: Refusal): void {
   const { limits } = wanted.rules;
   const { book } = machine;
   const direction = wanted.order.side === "buy" ? Rational.one : Rational.one.negated();
-  const resting = book
-    .orders(wanted.account)
-    .filter((one) => one.instrument === wanted.instrument && one.side === wanted.order.side && !one.reduceOnly);
-  const ahead = Rational.sum(resting.map((one) => contractsOf(wanted.rules, one.lots)));
-  const reached = wanted.held.plus(ahead.plus(wanted.order.qty).times(direction));
+  const reached = wanted.held.plus(wanted.ahead.plus(wanted.order.qty).times(direction));
   const sided = reached.sign > 0 ? limits.maxLong : limits.maxShort;
   for (const limit of [limits.maxPosition, sided])
     if (limit !== null && reached.abs().above(limit))

@@ -147,5 +147,5 @@ export function applyPosition(machine: Machine, entry: Extract<EntryBody, { k: "
     // Only the margin and cash legs balance here: the position has no counterparty.
     draft.withoutCosts().book("margin");
   } else book.setHolding(row, lotsOf(rules, qty), quantaOf(asset, fillValue(rules, qty, price, asset.quantum)));
-  machine.touch(book.isIsolated(row) ? book.isolatedPool(row) : book.crossPool(account));
+  machine.touch(book.poolOf(row));
 }

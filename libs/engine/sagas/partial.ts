@@ -64,7 +64,13 @@ function healthParts(machine: Machine, pool: Pool): RatioParts {
 }
 
 /** The pool after `lots` of a position are closed at `price` with the taker fee. */
-function afterClosing(machine: Machine, pool: Pool, position: OpenPosition, lots: bigint, price: Rational): Pool {
+export function afterClosing(
+  machine: Machine,
+  pool: Pool,
+  position: OpenPosition,
+  lots: bigint,
+  price: Rational,
+): Pool {
   const { instrument, qty, cost } = position;
   const { quantum } = machine.market.asset(instrument.settle);
   const contracts = contractsOf(instrument, lots);
