@@ -32,6 +32,16 @@ export interface FrameEntry {
 export interface Fill {
   readonly qty: Amount;
   readonly price: Amount;
+  /** The matching engine's id of the trade; the other half carries the same. Absent in scenario files. */
+  readonly trade?: string;
+}
+
+/** What let an order in: the answer of a pre-trade check. */
+export interface Approval {
+  readonly request: string;
+  readonly epoch: number;
+  /** UTC ms: the matching engine may not use it later. */
+  readonly until: number;
 }
 
 /** One entry of a shard's log without its header: everything that can change an account. */
@@ -63,8 +73,45 @@ export type EntryBody =
       /** Absent: a market order. */
       readonly price?: Amount;
       readonly reduceOnly?: boolean;
+      /** From a matching engine, whose word an order that rests is: booked as it is. Absent there: nobody was asked. */
+      readonly approval?: Approval;
     }
-  | { readonly k: "cancel"; readonly account: string; readonly id: string }
+  | {
+      readonly k: "cancel";
+      readonly account: string;
+      readonly id: string;
+      /** Of what was never reported as resting: the quantity that an approval need not hold any longer. */
+      readonly request?: string;
+    }
+  /** One half of a trade: this account against `clearing`. The other half is an entry of its own, perhaps of another shard. */
+  | {
+      readonly k: "fill";
+      readonly trade: string;
+      readonly account: string;
+      readonly instrument: string;
+      readonly side: Side;
+      readonly qty: Amount;
+      readonly price: Amount;
+      readonly liquidity: "maker" | "taker";
+      readonly order: string;
+      /** The approval that a taker's order came with. */
+      readonly request?: string;
+    }
+  /**
+   * What the matching engine holds for the accounts of some slots (`slotOf`), so that both sides are compared at one place of
+   * its sequence. `[account, instrument, contracts]`, positions other than zero only.
+   */
+  | {
+      readonly k: "attest";
+      /** First slot, and the one after the last. */
+      readonly from: number;
+      readonly to: number;
+      readonly positions: readonly (readonly [account: string, instrument: string, qty: Amount])[];
+    }
+  /** A day or week of trading begins at `start`: the next accounts' equity becomes what losses are measured from, in chunks. */
+  | { readonly k: "session"; readonly session: "day" | "week"; readonly start: number }
+  /** In place of an entry that was refused, so that its producer's numbers stay without a gap. */
+  | { readonly k: "refused"; readonly of: string; readonly code: string; readonly what: string }
   | {
       readonly k: "trade";
       readonly instrument: string;
@@ -105,6 +152,8 @@ export type EntryBody =
 /** What became of an effect in the outside world. */
 export type OutcomeEntry =
   | { readonly k: "blocked"; readonly effect: string }
+  /** An order that a `withdraw` named is gone from the book, or was not there. */
+  | { readonly k: "withdrawn"; readonly effect: string }
   /** The engine asked to be called again: a settlement larger than one entry may write goes on in the next. */
   | { readonly k: "resumed"; readonly effect: string }
   | {
@@ -115,7 +164,13 @@ export type OutcomeEntry =
     };
 
 /** A log entry: `t` UTC ms, never falling for the engine; `source`/`sourceSeq` number each producer's entries without gaps. */
-export type Entry = EntryBody & { readonly t: number; readonly source?: string; readonly sourceSeq?: number };
+export type Entry = EntryBody & {
+  readonly t: number;
+  readonly source?: string;
+  readonly sourceSeq?: number;
+  /** W3C `traceparent`, carried from entry to fact; the engine does not read it. */
+  readonly trace?: string;
+};
 
 /** What the outside should do. Ids derive from the log position, so handing one out again changes nothing. */
 export type Effect =
@@ -146,7 +201,16 @@ export type Effect =
     }
   /** Take back what of a closing order still works; its outcome says what had filled. Needs no outcome of its own. */
   | { readonly id: string; readonly effect: "cancel"; readonly saga: string; readonly of: string }
-  | { readonly id: string; readonly effect: "resume"; readonly saga: string };
+  | { readonly id: string; readonly effect: "resume"; readonly saga: string }
+  /** Take one resting order off the book: the engine has cancelled it (docs/facts.md, `order.cancelled`). */
+  | {
+      readonly id: string;
+      readonly effect: "withdraw";
+      readonly account: string;
+      readonly instrument: string;
+      readonly order: string;
+      readonly reason: string;
+    };
 
 /** What became true, numbered without gaps. Further fields depend on `fact`; see docs/facts.md. */
 export interface Fact {

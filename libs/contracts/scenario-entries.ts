@@ -34,8 +34,9 @@ export type AskEntry =
     }
   | { readonly k: "ask"; readonly what: "reduce"; readonly account: string };
 
-/** Entries of the log that a file may hold; outcomes and settling are the engine's and the venue's own. */
-export type LogEntry = Exclude<EntryBody, OutcomeEntry | { readonly k: "settle" }>;
+/** Entries of the log that a file may not hold: outcomes, settling and what only a matching engine or a process can say. */
+type LiveOnly = OutcomeEntry | { readonly k: "settle" | "fill" | "attest" | "session" | "refused" };
+export type LogEntry = Exclude<EntryBody, LiveOnly>;
 
 export type ScenarioEntry = (LogEntry | StageEntry | AskEntry) & { readonly t: number };
 export type ScenarioKind = ScenarioEntry["k"];

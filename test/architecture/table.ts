@@ -36,7 +36,7 @@ const adapters: Layer[] = [
   { zone: "libs/adapters/nats", values: ["nats"] },
   { zone: "libs/adapters/redis", values: ["ioredis"] },
   { zone: "libs/adapters/bullmq", values: ["bullmq", "ioredis"] },
-  { zone: "libs/adapters/postgres", values: ["pg"] },
+  { zone: "libs/adapters/postgres", values: ["pg", "node-pg-migrate"] },
 ].map(({ zone, values }) => ({
   zone,
   values: [...values, "libs/contracts", "libs/decimal", "libs/process", "libs/telemetry", "node:*"],
@@ -62,8 +62,11 @@ const apps: Layer[] = [
   { zone: "apps/streams", values: [...production, "ws", "fastify"] },
   { zone: "apps/api", values: [...production, "fastify", "typebox"] },
   { zone: "apps/scheduler", values: [...production] },
-  { zone: "apps/cli", values: [...production, "libs/simulation", "commander"] },
-  { zone: "apps/venue", values: [...production, "libs/simulation"] },
+  {
+    zone: "apps/cli",
+    values: [...production, "libs/simulation", "commander", "log-update", "cli-table3", "picocolors"],
+  },
+  { zone: "apps/venue", values: [...production, "libs/simulation", "nodejs-order-book"] },
 ];
 
 export const layers: readonly Layer[] = [

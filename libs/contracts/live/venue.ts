@@ -1,0 +1,118 @@
+import Type, { type Static } from "typebox";
+import type { Effect, Entry } from "../log.ts";
+import { Amount, Count, Id, maybe, oneOf, record } from "../primitives.ts";
+import { EffectId } from "./entries.ts";
+
+/**
+ * An effect for the matching engine to carry out. The effect's id is the client order id: told again, it changes nothing and the
+ * answer says what became of it. What came of it enters the shard's log in the venue's own sequence (`blocked`, `closed`,
+ * `withdrawn`), so that fills and outcomes have one order.
+ */
+export interface VenueCommand {
+  readonly shard: string;
+  /** Of the leader that committed it; a lower one than the venue has seen is refused (`stale_epoch`). */
+  readonly epoch: number;
+  readonly attempt: number;
+  readonly effect: Exclude<Effect, { effect: "resume" }>;
+  readonly trace?: string;
+}
+
+const ofSaga = { id: EffectId, saga: EffectId };
+const side = oneOf("buy", "sell");
+/** Prices that the engine computed may have more digits than a border lets in. */
+const Price = Type.String({ pattern: "^-?\\d{1,40}(\\.\\d{1,40})?$", title: "amount" });
+const nullable = <const S extends Type.TSchema>(schema: S) =>
+  Type.Unsafe<Static<S> | null>({ anyOf: [schema, { type: "null" }] });
+
+export const VenueCommandSchema = record({
+  shard: Id,
+  epoch: Count,
+  attempt: Count,
+  effect: Type.Union([
+    record({ ...ofSaga, effect: oneOf("block"), account: Id, instrument: nullable(Id) }),
+    record({
+      ...ofSaga,
+      effect: oneOf("close"),
+      account: Id,
+      instrument: Id,
+      side,
+      qty: Amount,
+      limit: nullable(Price),
+      depthShare: nullable(Amount),
+      whenDeep: Type.Boolean(),
+      backing: nullable(record({ reference: Price, budget: Price })),
+    }),
+    record({ ...ofSaga, effect: oneOf("cancel"), of: EffectId }),
+    record({ id: EffectId, effect: oneOf("withdraw"), account: Id, instrument: Id, order: Id, reason: Id }),
+  ]),
+  trace: maybe(Type.String({ maxLength: 64 })),
+});
+
+export interface VenueReply {
+  readonly effect: string;
+  /** `done`: its outcome has the sequence `seq` of this shard. `working`: it will have one. `stale_epoch`: refused. */
+  readonly state: "done" | "working" | "stale_epoch" | "refused";
+  readonly seq: number | null;
+  readonly reason?: string;
+}
+
+/** A new leader presents itself; from now on the venue refuses older approvals and commands of this shard. */
+export const Handshake = record({ shard: Id, epoch: Count });
+export type Handshake = Static<typeof Handshake>;
+export interface HandshakeReply {
+  readonly shard: string;
+  /** The highest the venue has seen: above the asker's own, the asker is deposed. */
+  readonly epoch: number;
+  /** Last sequence of the venue's entries for this shard. */
+  readonly lastSeq: number;
+  /** As of that sequence. */
+  readonly openOrders: readonly {
+    readonly account: string;
+    readonly id: string;
+    readonly instrument: string;
+    readonly qty: string;
+  }[];
+}
+
+/** The venue's own entries of a shard again, from its journal, at most `resendMax` at a time. */
+export const Resend = record({ shard: Id, from: Count, to: Count });
+export type Resend = Static<typeof Resend>;
+export const resendMax = 500;
+export interface ResendReply {
+  readonly shard: string;
+  readonly entries: readonly Entry[];
+  readonly lastSeq: number;
+}
+
+export interface VenueStatus {
+  /** By shard: last sequence and the time (UTC ms, the market's clock) of that entry. */
+  readonly shards: Readonly<Record<string, { readonly lastSeq: number; readonly t: number; readonly acked: number }>>;
+  readonly trades: number;
+  readonly openOrders: number;
+  readonly rejected: Readonly<Record<string, number>>;
+}
+
+/** From traders: the demonstration's order entry. `ioc`: what does not fill at once is cancelled. */
+export const PlaceOrder = record({
+  account: Id,
+  id: Id,
+  instrument: Id,
+  side,
+  qty: Amount,
+  price: maybe(Amount),
+  reduceOnly: maybe(Type.Boolean()),
+  ioc: maybe(Type.Boolean()),
+});
+export type PlaceOrder = Static<typeof PlaceOrder>;
+export const CancelOrder = record({ account: Id, id: Id });
+export type CancelOrder = Static<typeof CancelOrder>;
+/** Everything of an account, or of one instrument of it. */
+export const CancelAll = record({ account: Id, instrument: maybe(Id) });
+export type CancelAll = Static<typeof CancelAll>;
+
+export interface TradingReply {
+  readonly id: string;
+  readonly state: "resting" | "filled" | "partly" | "cancelled" | "rejected";
+  readonly filled: string;
+  readonly codes: readonly string[];
+}
