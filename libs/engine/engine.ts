@@ -24,7 +24,7 @@ import { applyFrame } from "./entries/frame.ts";
 import { applyMargin, applyMode } from "./entries/modes.ts";
 import { applyCancel, applyOrder } from "./entries/order.ts";
 import { applyPosition, applyTrade } from "./entries/trade.ts";
-import { assertUsable } from "./entries/usable.ts";
+import { assertUsable, EntryRefused } from "./entries/usable.ts";
 import { applyFunding } from "./funding.ts";
 import type { Transaction } from "./ledger.ts";
 import { lookAtHealth } from "./look.ts";
@@ -207,6 +207,12 @@ export class Engine {
         return applyExpire(machine, entry);
       case "time":
         return;
+      case "fill":
+      case "attest":
+      case "session":
+      case "refused":
+      case "withdrawn":
+        throw new EntryRefused("unknown_kind", entry.k);
       case "blocked":
       case "closed":
       case "resumed":

@@ -1,6 +1,6 @@
 import type { Effect, Entry, Fact, FrameEntry } from "#libs/contracts/log.ts";
+import { PriceFrames } from "#libs/domain/collateral/price-frames.ts";
 import type { Engine } from "#libs/engine/index.ts";
-import { Pricing } from "./pricing.ts";
 import { type Liquidity, SimulatedVenue } from "./venue.ts";
 
 /** Effects answered for one entry; more means that a saga does not end, which is a defect. */
@@ -12,7 +12,7 @@ const answersMax = 1_000_000;
  */
 export class SimulatedExchange {
   readonly engine: Engine;
-  readonly pricing = new Pricing();
+  readonly pricing = new PriceFrames();
   readonly #venue: SimulatedVenue;
   /** UTC ms of the last entry. */
   #t = 0;

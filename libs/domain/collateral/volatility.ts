@@ -127,11 +127,12 @@ export interface VolatilityRecord {
   readonly returns: readonly (readonly [minute: number, units: string])[];
 }
 
-export function saveVolatility(windows: VolatilityWindows): VolatilityRecord {
+/** `since`: only the returns of that minute and later ones. */
+export function saveVolatility(windows: VolatilityWindows, since = 0): VolatilityRecord {
   const returns: [number, string][] = [];
   const end = windows.minute;
   if (end !== null) {
-    for (let minute = Math.max(0, end - minutesPerWeek + 1); minute <= end; minute += 1) {
+    for (let minute = Math.max(since, end - minutesPerWeek + 1); minute <= end; minute += 1) {
       const value = at(windows, minute);
       if (value !== absent) returns.push([minute, value.toString()]);
     }
@@ -154,4 +155,27 @@ export function loadVolatility(record: VolatilityRecord): VolatilityWindows {
     if (record.minute !== null && minute > record.minute - minutesPerDay) add(windows.day, value);
   }
   return windows;
+}
+
+/**
+ * Brings windows up to a later record that has at least the returns from their running minute on; an earlier record changes
+ * nothing.
+ */
+export function continueVolatility(windows: VolatilityWindows, record: VolatilityRecord): void {
+  if (record.minute === null || (windows.minute !== null && record.minute < windows.minute)) return;
+  windows.minute ??= record.minute;
+  advanceTo(windows, record.minute * minuteMs);
+  for (const [minute, units] of record.returns) {
+    if (minute <= record.minute - minutesPerWeek) continue;
+    const value = BigInt(units);
+    const replaced = at(windows, minute);
+    windows.returns[minute % minutesPerWeek] = value;
+    remove(windows.week, replaced);
+    add(windows.week, value);
+    if (minute <= record.minute - minutesPerDay) continue;
+    remove(windows.day, replaced);
+    add(windows.day, value);
+  }
+  windows.last = record.last === null ? null : Rational.parse(record.last);
+  windows.before = record.before === null ? null : Rational.parse(record.before);
 }

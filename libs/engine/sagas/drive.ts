@@ -51,7 +51,13 @@ export function startSaga(machine: Machine, pool: number, heldSince: number): vo
 }
 
 /** What kind of outcome answers an effect. */
-const outcomeOf = { block: "blocked", close: "closed", resume: "resumed", cancel: "none", withdraw: "withdrawn" } as const;
+const outcomeOf = {
+  block: "blocked",
+  close: "closed",
+  resume: "resumed",
+  cancel: "none",
+  withdraw: "withdrawn",
+} as const;
 
 /** What became of an effect returns as an entry and moves its saga on; one that nobody waits for changes nothing and is reported. */
 export function applyOutcome(machine: Machine, entry: OutcomeEntry): void {
