@@ -1,4 +1,5 @@
 import { Command, CommanderError } from "commander";
+import { registerAsyncApi } from "./asyncapi.ts";
 import { registerCrash } from "./crash.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
@@ -15,6 +16,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerReplay(program, finish);
   registerExplain(program, finish);
   registerCrash(program, finish);
+  registerAsyncApi(program, finish);
   return program;
 }
 

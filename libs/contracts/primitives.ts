@@ -1,4 +1,4 @@
-import Type from "typebox";
+import Type, { type Static } from "typebox";
 import { amountPattern } from "#libs/decimal/index.ts";
 
 /** Names of accounts, assets, instruments, orders, sources and entities. */
@@ -22,3 +22,10 @@ export const record = <const P extends Type.TProperties>(properties: P) => Type.
 export const byId = <const S extends Type.TSchema>(value: S) => Type.Record(Id, value, closed);
 export const oneOf = <const V extends string>(...values: V[]): Type.TEnum<V[]> => Type.Enum(values);
 export const maybe = <const S extends Type.TSchema>(schema: S) => Type.Optional(schema);
+export const nullable = <const S extends Type.TSchema>(schema: S) =>
+  Type.Unsafe<Static<S> | null>({ anyOf: [schema, { type: "null" }] });
+
+/** For people: no control or format characters and no halves of characters, which a database would refuse as text. */
+export const Text = Type.String({ pattern: "^[^\\p{Cc}\\p{Cf}\\p{Cs}]{0,200}$", title: "text" });
+/** W3C `traceparent`. */
+export const Trace = Type.String({ pattern: "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", title: "trace" });

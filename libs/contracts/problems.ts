@@ -82,8 +82,14 @@ export class ProblemList {
     this.#limit = limit;
   }
 
-  add(path: string, code: ProblemCode, message: string): void {
-    this.take({ path, code, message });
+  /** `value`: what was found; `bound`: what it had to be. */
+  add(
+    path: string,
+    code: ProblemCode,
+    message: string,
+    detail?: { readonly value: string; readonly bound: string },
+  ): void {
+    this.take({ path, code, message, ...detail });
   }
 
   /** Takes over a problem that the domain has found. */

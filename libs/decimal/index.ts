@@ -3,3 +3,4 @@ export { amountDecimalsMax, amountPattern, formatUnits, NotAnAmount, parseAmount
 export { logReturnDecimals, logReturnUnits } from "./logarithm.ts";
 export { ceilDivide, floorDivide, Rational } from "./rational.ts";
 export { integerSquareRoot, sizeCurve, squareRootUp } from "./roots.ts";
+export { slotCount, slotOf } from "./slots.ts";

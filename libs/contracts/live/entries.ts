@@ -1,5 +1,5 @@
 import Type from "typebox";
-import { Amount, byId, Count, Id, maybe, oneOf, record, Time } from "../primitives.ts";
+import { Amount, byId, Count, Id, maybe, nullable, oneOf, record, Text, Time, Trace } from "../primitives.ts";
 import { RuleSchema } from "../rule-schema.ts";
 
 /** What every entry of a shard's log says besides its body. */
@@ -7,7 +7,7 @@ const header = {
   t: Time,
   source: Id,
   sourceSeq: Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER }),
-  trace: maybe(Type.String({ pattern: "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", title: "text" })),
+  trace: maybe(Trace),
 };
 
 const entry = <const K extends string, const P extends Type.TProperties>(kind: K, body: P) =>
@@ -15,7 +15,6 @@ const entry = <const K extends string, const P extends Type.TProperties>(kind: K
 
 const Side = oneOf("buy", "sell");
 const Quality = oneOf("good", "stale", "disputed", "invalid");
-const Text = Type.String({ pattern: "^[^\\p{Cc}\\p{Cf}]{0,200}$", title: "text" });
 /** Effect ids are made by the engine: log position, saga, step. */
 export const EffectId = Type.String({ pattern: "^[A-Za-z0-9_-]{1,96}$", title: "id" });
 
@@ -23,7 +22,7 @@ const Approval = record({ request: Id, epoch: Count, until: Time });
 const Fill = record({ qty: Amount, price: Amount, trade: maybe(Id) });
 const Used = record({ source: Id, price: Amount, ageMs: Count, weight: Amount });
 const PriceInput = record({
-  price: Type.Unsafe<string | null>({ type: ["string", "null"] }),
+  price: nullable(Amount),
   used: Type.Array(Used, { maxItems: 64 }),
   dropped: Type.Array(record({ source: Id, reason: Text }), { maxItems: 64 }),
 });

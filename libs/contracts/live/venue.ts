@@ -1,6 +1,6 @@
 import Type, { type Static } from "typebox";
 import type { Effect, Entry } from "../log.ts";
-import { Amount, Count, Id, maybe, oneOf, record } from "../primitives.ts";
+import { Amount, Count, Id, maybe, nullable, oneOf, record, Trace } from "../primitives.ts";
 import { EffectId } from "./entries.ts";
 
 /**
@@ -21,8 +21,6 @@ const ofSaga = { id: EffectId, saga: EffectId };
 const side = oneOf("buy", "sell");
 /** Prices that the engine computed may have more digits than a border lets in. */
 const Price = Type.String({ pattern: "^-?\\d{1,40}(\\.\\d{1,40})?$", title: "amount" });
-const nullable = <const S extends Type.TSchema>(schema: S) =>
-  Type.Unsafe<Static<S> | null>({ anyOf: [schema, { type: "null" }] });
 
 export const VenueCommandSchema = record({
   shard: Id,
@@ -45,7 +43,7 @@ export const VenueCommandSchema = record({
     record({ ...ofSaga, effect: oneOf("cancel"), of: EffectId }),
     record({ id: EffectId, effect: oneOf("withdraw"), account: Id, instrument: Id, order: Id, reason: Id }),
   ]),
-  trace: maybe(Type.String({ maxLength: 64 })),
+  trace: maybe(Trace),
 });
 
 export interface VenueReply {

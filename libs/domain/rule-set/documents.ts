@@ -118,4 +118,7 @@ export interface Problem {
   readonly path: string;
   readonly code: string;
   readonly message: string;
+  /** Where a border says them apart from the message. */
+  readonly value?: string;
+  readonly bound?: string;
 }
