@@ -1,0 +1,4 @@
+export { jobStates, openQueue, upsertSchedule } from "./queue.ts";
+export type { AddOptions, JobQueue, JobsLink, JobsOptions, JobState } from "./queue.ts";
+export { openWorker } from "./worker.ts";
+export type { Job, JobFailure, JobWorker, WorkerOptions } from "./worker.ts";

@@ -1,0 +1,194 @@
+import { clockFrom } from "./clock.ts";
+
+/** What every process of the live backend is told by its environment; nothing else reads it. */
+export interface Settings {
+  readonly natsUrl: string;
+  readonly natsUser: string | null;
+  readonly natsPassword: string | null;
+  readonly redisUrl: string;
+  readonly databaseUrl: string;
+  /** Prefix of subjects, streams and keys on servers that other deployments use too; "" in production. */
+  readonly namespace: string;
+  /** Every shard of the deployment, in the order that slots are dealt. */
+  readonly shards: readonly string[];
+  /** The one that a margin process works for. */
+  readonly shard: string;
+  readonly httpHost: string;
+  /** 0: any free port, told in the line "listening". */
+  readonly httpPort: number;
+  /** See `clockFrom`. */
+  readonly clock: string | null;
+  readonly logLevel: LogLevel;
+  /** Folder for the journal of the venue. */
+  readonly dataFolder: string | null;
+  /** JSON file with the rules that a shard without state begins with. */
+  readonly rulesFile: string | null;
+  /** Names beginning with PLIMSOLL_ that mean nothing here: mistyped, or of another version. */
+  readonly unknownVariables: readonly string[];
+}
+
+export const logLevels = ["trace", "debug", "info", "warn", "error", "fatal"] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+export interface SettingProblem {
+  readonly variable: string;
+  /** As given, shortened; `***` for secrets and the password of a URL. */
+  readonly value: string | null;
+  readonly message: string;
+}
+
+/** Names every variable that is wrong, so that a deployment is put right in one go. */
+export class SettingsRefused extends Error {
+  readonly problems: readonly SettingProblem[];
+
+  constructor(problems: readonly SettingProblem[]) {
+    const lines = problems.map(({ variable, value, message }) => {
+      const given = value === null ? "not set" : JSON.stringify(value);
+      return `${variable} (${given}): ${message}`;
+    });
+    super(`the environment cannot be used:\n${lines.join("\n")}`);
+    this.name = "SettingsRefused";
+    this.problems = problems;
+  }
+}
+
+/** A server that a process cannot do without: its URL must be set. */
+export type Need = "nats" | "redis" | "database";
+const everyNeed: readonly Need[] = ["nats", "redis", "database"];
+
+/** One variable: `parse` throws a `RangeError` whose message says what a good value is. */
+interface Variable<T> {
+  readonly name: string;
+  readonly secret?: boolean;
+  readonly absent: T | Required;
+  readonly parse: (value: string) => T;
+}
+
+const required = Symbol("required");
+type Required = typeof required;
+
+const variable = <T>(
+  name: string,
+  absent: T | Required,
+  parse: (value: string) => T,
+  options: { readonly secret?: boolean } = {},
+): Variable<T> => ({ name, absent, parse, ...options });
+
+const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+const shardsMax = 64;
+const valueShownMax = 80;
+
+const refuse = (message: string): never => {
+  throw new RangeError(message);
+};
+const text = (value: string): string => value;
+const path = (value: string): string => (value.includes("\0") ? refuse("must be a path") : value);
+const id = (value: string): string =>
+  idPattern.test(value) ? value : refuse("must be an id: letters, digits, _ and -");
+
+function url(...protocols: readonly string[]): (value: string) => string {
+  return (value) => {
+    const parsed = URL.canParse(value) ? new URL(value) : null;
+    if (parsed === null || !protocols.includes(parsed.protocol) || parsed.hostname === "") {
+      return refuse(`must be a URL that begins with ${protocols.map((protocol) => `${protocol}//`).join(" or ")}`);
+    }
+    return value;
+  };
+}
+
+function shardList(value: string): readonly string[] {
+  const shards = value.split(",").map((part) => part.trim());
+  const good = shards.every((shard) => idPattern.test(shard)) && new Set(shards).size === shards.length;
+  return good && shards.length <= shardsMax ? shards : refuse("must be distinct ids with commas between them");
+}
+
+function integer(from: number, to: number): (value: string) => number {
+  return (value) => {
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN;
+    return number >= from && number <= to ? number : refuse(`must be a whole number from ${from} to ${to}`);
+  };
+}
+
+function oneOf<const T extends string>(values: readonly T[]): (value: string) => T {
+  return (value) => values.find((permitted) => permitted === value) ?? refuse(`must be one of ${values.join(", ")}`);
+}
+
+function clock(value: string): string {
+  clockFrom(value);
+  return value;
+}
+
+const namespace = (value: string): string =>
+  /^[a-z0-9]{0,24}$/.test(value) ? value : refuse("must be up to 24 lower case letters and digits");
+
+/** A new setting is one line here and one field above. */
+const variables = {
+  natsUrl: variable<string>("NATS_URL", required, url("nats:", "tls:")),
+  natsUser: variable<string | null>("NATS_USER", null, text),
+  natsPassword: variable<string | null>("NATS_PASSWORD", null, text, { secret: true }),
+  redisUrl: variable<string>("REDIS_URL", required, url("redis:", "rediss:")),
+  databaseUrl: variable<string>("DATABASE_URL", required, url("postgres:", "postgresql:")),
+  namespace: variable<string>("PLIMSOLL_NAMESPACE", "", namespace),
+  shards: variable<readonly string[]>("PLIMSOLL_SHARDS", ["0"], shardList),
+  shard: variable<string | null>("PLIMSOLL_SHARD", null, id),
+  httpHost: variable<string>("PLIMSOLL_HTTP_HOST", "127.0.0.1", text),
+  httpPort: variable<number>("PLIMSOLL_HTTP_PORT", 0, integer(0, 65_535)),
+  clock: variable<string | null>("PLIMSOLL_CLOCK", null, clock),
+  logLevel: variable<LogLevel>("PLIMSOLL_LOG_LEVEL", "info", oneOf(logLevels)),
+  dataFolder: variable<string | null>("PLIMSOLL_DATA", null, path),
+  rulesFile: variable<string | null>("PLIMSOLL_RULES", null, path),
+} as const;
+
+type Field = keyof typeof variables;
+type Values = { [F in Field]: (typeof variables)[F] extends Variable<infer T> ? T : never };
+
+const needOf: Partial<Record<Field, Need>> = { natsUrl: "nats", redisUrl: "redis", databaseUrl: "database" };
+
+/** Reads, checks and explains. Throws `SettingsRefused` with everything that is wrong. */
+export function readSettings(
+  environment: NodeJS.ProcessEnv = process.env,
+  needs: readonly Need[] = everyNeed,
+): Settings {
+  const problems: SettingProblem[] = [];
+  const values = {} as Record<Field, unknown>;
+  for (const field of Object.keys(variables) as Field[]) {
+    const declared = variables[field] as Variable<unknown>;
+    const value = environment[declared.name] ?? "";
+    try {
+      values[field] = value === "" ? whenAbsent(declared, needOf[field], needs) : declared.parse(value);
+    } catch (error) {
+      const message = error instanceof Error ? error.message : String(error);
+      problems.push({ variable: declared.name, value: shownValue(declared, value), message });
+    }
+  }
+  const read = values as Values;
+  if (read.shards !== undefined && read.shard !== null && !read.shards.includes(read.shard)) {
+    const message = `must be one of PLIMSOLL_SHARDS: ${read.shards.join(", ")}`;
+    if (read.shard !== undefined) problems.push({ variable: variables.shard.name, value: read.shard, message });
+  }
+  if (problems.length > 0) throw new SettingsRefused(problems);
+  return { ...read, shard: read.shard ?? (read.shards[0] as string), unknownVariables: unknownIn(environment) };
+}
+
+function whenAbsent(declared: Variable<unknown>, need: Need | undefined, needs: readonly Need[]): unknown {
+  if (declared.absent !== required) return declared.absent;
+  if (need !== undefined && !needs.includes(need)) return "";
+  return refuse("must be set");
+}
+
+function shownValue(declared: Variable<unknown>, value: string): string | null {
+  if (value === "") return null;
+  if (declared.secret === true) return "***";
+  const masked = value.replace(/\/\/[^@/]*@/, "//***@");
+  return masked.length > valueShownMax ? `${masked.slice(0, valueShownMax)}…` : masked;
+}
+
+/** Of the tests, which the processes they start inherit. */
+const foreignVariables = new Set(["PLIMSOLL_SEED", "PLIMSOLL_RUNS"]);
+
+function unknownIn(environment: NodeJS.ProcessEnv): string[] {
+  const known = new Set<string>(Object.values(variables).map(({ name }) => name));
+  return Object.keys(environment)
+    .filter((name) => name.startsWith("PLIMSOLL_") && !known.has(name) && !foreignVariables.has(name))
+    .sort();
+}

@@ -1,0 +1,168 @@
+import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from "prom-client";
+import { Labelled } from "./labelled.ts";
+import type { CounterChild, GaugeChild, HistogramChild } from "./labelled.ts";
+
+export type Metrics = ReturnType<typeof createMetrics>;
+
+/** Seconds. Checks take tens of microseconds; over the network, milliseconds. */
+const fast = [
+  0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5,
+];
+const slow = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+const sizes = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000];
+
+/**
+ * One registry of a process, with every metric of the backend declared once. Without labels a metric is counted directly
+ * (`metrics.shardEpoch.set(3)`), with labels by `with` (`metrics.riskChecks.with("reject", "notional").inc()`).
+ */
+export function createMetrics(app: string) {
+  const registry = new Registry();
+  registry.setDefaultLabels({ app });
+  collectDefaultMetrics({ register: registry });
+  const make = makers(registry);
+  return {
+    registry,
+    ...preTradeMetrics(make),
+    ...liquidationMetrics(make),
+    ...engineMetrics(make),
+    ...shardMetrics(make),
+    ...priceMetrics(make),
+    ...deliveryMetrics(make),
+  };
+}
+
+type Makers = ReturnType<typeof makers>;
+
+function makers(registry: Registry) {
+  const registers = [registry];
+  return {
+    counter: (name: string, help: string): CounterChild => new Counter({ name, help, registers }).labels(),
+    gauge: (name: string, help: string): GaugeChild => new Gauge({ name, help, registers }).labels(),
+    histogram: (name: string, help: string, buckets: number[]): HistogramChild =>
+      new Histogram({ name, help, buckets, registers }).labels({}),
+    counters: (name: string, help: string, ...labelNames: string[]): Labelled<CounterChild> => {
+      const metric = new Counter({ name, help, labelNames, registers });
+      return new Labelled(
+        labelNames,
+        (labels) => metric.labels(labels),
+        (labels) => metric.remove(labels),
+      );
+    },
+    gauges: (name: string, help: string, ...labelNames: string[]): Labelled<GaugeChild> => {
+      const metric = new Gauge({ name, help, labelNames, registers });
+      return new Labelled(
+        labelNames,
+        (labels) => metric.labels(labels),
+        (labels) => metric.remove(labels),
+      );
+    },
+    histograms: (name: string, help: string, buckets: number[], ...labelNames: string[]): Labelled<HistogramChild> => {
+      const metric = new Histogram({ name, help, buckets, labelNames, registers });
+      return new Labelled(
+        labelNames,
+        (labels) => metric.labels(labels),
+        (labels) => metric.remove(labels),
+      );
+    },
+  };
+}
+
+function preTradeMetrics({ counters, histogram }: Makers) {
+  return {
+    riskCheckLatency: histogram(
+      "risk_check_latency_seconds",
+      "Time to answer a pre-trade check, inside the process",
+      fast,
+    ),
+    riskChecks: counters("risk_checks_total", "Pre-trade checks by decision and first reason", "decision", "code"),
+    positionUpdateLag: histogram(
+      "position_update_lag_seconds",
+      "From a fill's storing in the log to its position in memory",
+      slow,
+    ),
+  };
+}
+
+function liquidationMetrics({ counter, counters, gauges, histograms }: Makers) {
+  return {
+    liquidationStage: histograms("liquidation_stage_seconds", "Time a liquidation spent in a stage", slow, "stage"),
+    liquidations: counters("liquidations_total", "Liquidations that ended, by how", "outcome"),
+    insuranceFundBalance: gauges(
+      "insurance_fund_balance",
+      "Balance of the insurance fund, rounded to a float",
+      "asset",
+    ),
+    adlFills: counter("adl_fills_total", "Positions reduced by auto-deleveraging"),
+    circuitBreakerTrips: counters(
+      "circuit_breaker_trips_total",
+      "Halts that a breaker or an operator set",
+      "scope",
+      "reason",
+    ),
+    effectsOpen: gauges("effects_open", "Effects that wait for their outcome", "kind"),
+    effectAttempts: counters("effect_attempts_total", "Attempts to carry out an effect, by result", "kind", "result"),
+    watchdogWakeups: counter("watchdog_wakeups_total", "Times that the watchdog looked after an open effect"),
+  };
+}
+
+function engineMetrics({ counters, histogram, gauges }: Makers) {
+  return {
+    engineEventLoopLag: histogram("engine_event_loop_lag_seconds", "How late the event loop ran a timer", fast),
+    engineApply: histogram("engine_apply_seconds", "Time to apply one entry", fast),
+    engineEntries: counters("engine_entries_total", "Entries applied, by kind", "kind"),
+    reconciliationDifferences: gauges(
+      "reconciliation_differences",
+      "Differences that the last comparison found, by what was compared",
+      "kind",
+    ),
+  };
+}
+
+function shardMetrics({ gauge, gauges, histogram }: Makers) {
+  return {
+    shardAppliedSeq: gauge("shard_applied_seq", "Last committed position of the shard's log"),
+    shardCommitLag: histogram("shard_commit_lag_seconds", "From an entry's application to its commit", slow),
+    shardCommit: histogram("shard_commit_seconds", "Time of one commit", slow),
+    shardBatchEntries: histogram("shard_batch_entries", "Entries in one commit", sizes),
+    shardEpoch: gauge("shard_epoch", "Epoch of this process's lease"),
+    shardState: gauges("shard_state", "1 for the state that the shard is in, 0 for the others", "state"),
+    logReaderLag: gauge("log_reader_lag_entries", "Entries of the log that are stored but not yet read"),
+    venueSequenceLag: gauge("venue_sequence_lag_seconds", "Age of the last entry of the venue when it was applied"),
+  };
+}
+
+function priceMetrics({ gauge, gauges }: Makers) {
+  return {
+    markFrameLag: gauge("mark_frame_lag_seconds", "Age of the last frame when it was applied"),
+    markQuoteAge: gauges("mark_quote_age_seconds", "Age of the newest quote of an asset", "asset"),
+    priceQuality: gauges("price_quality", "1 for the quality that a price has, 0 for the others", "id", "quality"),
+  };
+}
+
+function deliveryMetrics({ counter, counters, gauges }: Makers) {
+  return {
+    outboxPending: gauges("outbox_pending", "Entries in the outbox that the log does not hold yet", "source"),
+    deadLetters: counters("dead_letters_total", "Messages refused at a border, by reason", "border", "reason"),
+    bullmqJobs: gauges("bullmq_jobs", "Jobs by queue and state", "queue", "state"),
+    bullmqFailures: counters("bullmq_failures_total", "Jobs and workers that failed", "queue"),
+    busReconnects: counter("bus_reconnects_total", "Times that the link to NATS was made again"),
+    busDropped: counter(
+      "bus_dropped_total",
+      "Messages without acknowledgement that were not sent while the link was down",
+    ),
+    logWriteRetries: counter(
+      "log_write_retries_total",
+      "Times that unacknowledged entries were written to the log again",
+    ),
+  };
+}
+
+/** Sets 1 for the state that holds and 0 for every other. */
+export function setState(
+  gauge: Labelled<GaugeChild>,
+  states: readonly string[],
+  state: string,
+  ...before: string[]
+): void {
+  for (const each of states) gauge.with(...before, each).set(each === state ? 1 : 0);
+}
