@@ -1,0 +1,165 @@
+import { Pool } from "pg";
+import type { PoolClient, QueryResult, QueryResultRow } from "pg";
+import { databaseError, DatabaseDown, mayRunAgain } from "./errors.ts";
+
+/** A statement; with a `name` it is prepared once per connection. */
+export interface Statement {
+  readonly name?: string;
+  readonly text: string;
+  readonly values?: readonly unknown[];
+}
+
+/** What a function needs that works alone or inside somebody's transaction. */
+export interface Queryable {
+  /** Throws the errors of errors.ts; server errors of other kinds come as the driver's own, with their SQLSTATE in `code`. */
+  query<R extends QueryResultRow = QueryResultRow>(statement: Statement): Promise<QueryResult<R>>;
+}
+
+export interface DatabaseSettings {
+  readonly url: string;
+  /** Shown in pg_stat_activity. */
+  readonly name: string;
+  /** Connections at most. */
+  readonly max?: number;
+  readonly statementTimeoutMs?: number;
+  /** Told about connections that break while idle; they are replaced by the next use. */
+  readonly onIdleError?: (error: Error) => void;
+}
+
+export type TransactionKind = "read committed" | "repeatable read" | "repeatable read read only" | "serializable";
+
+export interface Database extends Queryable {
+  readonly name: string;
+  /** BEGIN, `work`, COMMIT; any throw rolls back. But for `read committed`, `work` runs again after a serialization failure. After a `DatabaseDown` with outcome `unknown` it may have committed. */
+  transaction<T>(work: (client: Queryable) => Promise<T>, kind?: TransactionKind): Promise<T>;
+  close(): Promise<void>;
+}
+
+const limits = {
+  connections: 4,
+  connectMs: 2_000,
+  /** The server gives up on a statement; the client waits a little longer, for links that went silent. */
+  statementMs: 5_000,
+  silentMs: 1_000,
+  lockMs: 2_000,
+  idleInTransactionMs: 5_000,
+  idleMs: 30_000,
+  keepAliveMs: 1_000,
+  serializationTries: 5,
+} as const;
+
+/** Opens a pool; connects when first used. Importing or opening never throws for a server that is away. */
+export function openDatabase(settings: DatabaseSettings): Database {
+  const statementMs = settings.statementTimeoutMs ?? limits.statementMs;
+  const pool = new Pool({
+    connectionString: settings.url,
+    application_name: `plimsoll-${settings.name}`,
+    max: settings.max ?? limits.connections,
+    connectionTimeoutMillis: limits.connectMs,
+    idleTimeoutMillis: limits.idleMs,
+    statement_timeout: statementMs,
+    query_timeout: statementMs + limits.silentMs,
+    lock_timeout: Math.min(limits.lockMs, statementMs),
+    idle_in_transaction_session_timeout: limits.idleInTransactionMs,
+    keepAlive: true,
+    keepAliveInitialDelayMillis: limits.keepAliveMs,
+    options: "-c jit=off -c synchronous_commit=on -c timezone=UTC",
+  });
+  // Without a listener a broken idle connection would end the process.
+  pool.on("error", (error) => settings.onIdleError?.(error));
+  return new PooledDatabase(settings.name, pool);
+}
+
+class PooledDatabase implements Database {
+  readonly name: string;
+  readonly #pool: Pool;
+  #closing: Promise<void> | null = null;
+
+  constructor(name: string, pool: Pool) {
+    this.name = name;
+    this.#pool = pool;
+  }
+
+  async query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>> {
+    return this.#withClient((client) => run<R>(client, statement));
+  }
+
+  async transaction<T>(work: (client: Queryable) => Promise<T>, kind: TransactionKind = "read committed"): Promise<T> {
+    const tries = kind !== "read committed" ? limits.serializationTries : 1;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#withClient((client) => inTransaction(client, work, kind));
+      } catch (error) {
+        if (attempt >= tries || !mayRunAgain(error)) throw error;
+      }
+    }
+  }
+
+  async close(): Promise<void> {
+    this.#closing ??= this.#pool.end();
+    return this.#closing;
+  }
+
+  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+    let client: PoolClient;
+    try {
+      client = await this.#pool.connect();
+    } catch (error) {
+      throw databaseError(error, false);
+    }
+    // A connection that breaks while it is lent says so by an event as well as to the query under way.
+    const ignore = (): void => {};
+    client.on("error", ignore);
+    let broken = false;
+    try {
+      return await work(client);
+    } catch (error) {
+      broken = error instanceof DatabaseDown;
+      throw error;
+    } finally {
+      client.off("error", ignore);
+      client.release(broken);
+    }
+  }
+}
+
+async function run<R extends QueryResultRow>(client: PoolClient, statement: Statement): Promise<QueryResult<R>> {
+  const { name, text, values } = statement;
+  try {
+    return await client.query<R>({ text, values: [...(values ?? [])], ...(name === undefined ? {} : { name }) });
+  } catch (error) {
+    throw databaseError(error, true);
+  }
+}
+
+async function inTransaction<T>(
+  client: PoolClient,
+  work: (client: Queryable) => Promise<T>,
+  kind: TransactionKind,
+): Promise<T> {
+  await run(client, { text: `BEGIN ISOLATION LEVEL ${kind.toUpperCase()}` });
+  let result: T;
+  try {
+    result = await work({ query: (statement) => run(client, statement) });
+  } catch (error) {
+    // Where the connection is gone the server rolls back by itself.
+    await run(client, { text: "ROLLBACK" }).catch(() => {});
+    throw error;
+  }
+  await run(client, { text: "COMMIT" });
+  return result;
+}
+
+/** `int8` columns arrive as text; beyond 2^53 a `number` would lie. */
+export function count(text: unknown): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`not a safe integer: ${String(text)}`);
+  return value;
+}
+
+/** The only row of a result that always has one. */
+export function only<R extends QueryResultRow>(result: QueryResult<R>): R {
+  const row = result.rows[0];
+  if (row === undefined) throw new Error("a row was expected");
+  return row;
+}
