@@ -1,0 +1,69 @@
+import type { Approval, Effect, Entry, EntryBody, Side } from "#libs/contracts/log.ts";
+import type { TradingReply, VenueReply } from "#libs/contracts/live/venue.ts";
+
+/** An order in ticks and lots. */
+export interface Terms {
+  readonly account: string;
+  readonly id: string;
+  readonly instrument: string;
+  readonly side: Side;
+  readonly lots: number;
+  /** Worst price in ticks: the limit, or for a market order the edge of the price band. */
+  readonly limit: number;
+  readonly market: boolean;
+  readonly ioc: boolean;
+  readonly reduceOnly: boolean;
+}
+
+/** A pool's change by something other than a trade on this venue: deleveraging, a provider, an expiry. Signed lots. */
+export interface Moved {
+  readonly account: string;
+  readonly instrument: string;
+  readonly lots: number;
+}
+
+export type VenueEffect = Exclude<Effect, { effect: "resume" }>;
+
+/** Everything that changes the venue, as it stands in its journal. `t`: the market's clock, UTC ms. */
+export type Command =
+  | { readonly c: "place"; readonly t: number; readonly terms: Terms; readonly approval: Approval }
+  /** An approved order that was not placed after all: its approval need not hold anything any longer. */
+  | {
+      readonly c: "release";
+      readonly t: number;
+      readonly account: string;
+      readonly id: string;
+      readonly request: string;
+    }
+  | { readonly c: "cancel"; readonly t: number; readonly account: string; readonly id: string }
+  | { readonly c: "cancel_all"; readonly t: number; readonly account: string; readonly instrument: string | null }
+  | {
+      readonly c: "effect";
+      readonly t: number;
+      readonly shard: string;
+      readonly epoch: number;
+      readonly effect: VenueEffect;
+      readonly trace?: string;
+    }
+  | { readonly c: "epoch"; readonly t: number; readonly shard: string; readonly epoch: number }
+  /** What the shard's facts up to number `to` say that a venue must know; `at` is their place in the stream. */
+  | {
+      readonly c: "facts";
+      readonly t: number;
+      readonly shard: string;
+      readonly to: number;
+      readonly at: number;
+      readonly ended: readonly string[];
+      readonly moved: readonly Moved[];
+    }
+  | { readonly c: "attest"; readonly t: number; readonly shard: string; readonly from: number; readonly to: number };
+
+/** What an entry needs beside its header. */
+export type Emitted = Exclude<EntryBody, { k: "refused" }>;
+export type Numbered = Entry & { readonly source: string; readonly sourceSeq: number };
+
+export interface Outcome {
+  /** In the order they happened; each numbered in its shard's sequence. */
+  readonly entries: readonly { readonly shard: string; readonly entry: Numbered }[];
+  readonly reply: TradingReply | VenueReply | { readonly cancelled: number } | { readonly to: number } | null;
+}

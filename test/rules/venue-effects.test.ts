@@ -1,0 +1,222 @@
+import { expect, test } from "vitest";
+import type { Command, Numbered, VenueEffect } from "#apps/venue/matching/commands.ts";
+import { applyCommand } from "#apps/venue/matching/exchange.ts";
+import type { Floor } from "#apps/venue/matching/floor.ts";
+import { readFacts } from "#apps/venue/service/facts.ts";
+import { venueParts } from "../support/venue.ts";
+
+const { floor: made } = venueParts(undefined, ["0"]);
+let count = 0;
+
+const send = (floor: Floor, command: Omit<Command, "t"> & { readonly t?: number }) => {
+  const outcome = applyCommand(floor, { t: 1, ...command } as Command);
+  return { reply: outcome.reply, entries: outcome.entries.map(({ entry }) => entry) };
+};
+
+function place(
+  floor: Floor,
+  account: string,
+  side: "buy" | "sell",
+  lots: number,
+  limit: number,
+  more: { readonly ioc?: boolean; readonly reduceOnly?: boolean; readonly id?: string } = {},
+) {
+  count += 1;
+  const { ioc = false, reduceOnly = false, id = `o${count}` } = more;
+  return send(floor, {
+    c: "place",
+    terms: { account, id, instrument: "BTC-PERP", side, lots, limit, market: false, ioc, reduceOnly },
+    approval: { request: `r-${id}`, epoch: 1, until: 9 },
+  } as Omit<Command, "t">);
+}
+
+const act = (floor: Floor, effect: VenueEffect, epoch = 1) =>
+  send(floor, { c: "effect", shard: "0", epoch, effect } as Omit<Command, "t">);
+
+const closing = (more: Partial<Extract<VenueEffect, { effect: "close" }>> = {}): VenueEffect => ({
+  id: "e-close",
+  effect: "close",
+  saga: "s1",
+  account: "a1",
+  instrument: "BTC-PERP",
+  side: "sell",
+  qty: "0.1",
+  limit: null,
+  depthShare: null,
+  whenDeep: false,
+  backing: null,
+  ...more,
+});
+
+const block: VenueEffect = { id: "e-block", effect: "block", saga: "s1", account: "a1", instrument: null };
+const kinds = (entries: readonly Numbered[]): string[] => entries.map((entry) => entry.k);
+
+/** a1 is long ten lots from a2 at 100 ticks. */
+function longOfTen(): Floor {
+  const floor = made();
+  place(floor, "a2", "sell", 10, 100);
+  place(floor, "a1", "buy", 10, 100);
+  return floor;
+}
+
+test("a block cancels what rests, then says so, and refuses the account until its saga has ended", () => {
+  const floor = longOfTen();
+  place(floor, "a1", "sell", 1, 120, { id: "rest" });
+  const { entries, reply } = act(floor, block);
+  expect(kinds(entries)).toEqual(["cancel", "blocked"]);
+  expect(reply).toMatchObject({ state: "done", seq: entries[1]?.sourceSeq });
+  expect(place(floor, "a1", "sell", 1, 120).reply).toMatchObject({ state: "rejected", codes: ["pool_liquidating"] });
+  const facts = [{ seq: 1, t: 1, fact: "liquidation.ended", saga: "another" }];
+  send(floor, { c: "facts", shard: "0", to: 1, at: 1, ...readFacts(floor, facts) } as Omit<Command, "t">);
+  expect(place(floor, "a1", "sell", 1, 120).reply).toMatchObject({ state: "rejected" });
+  const over = readFacts(floor, [{ seq: 2, t: 1, fact: "liquidation.ended", saga: "s1" }]);
+  send(floor, { c: "facts", shard: "0", to: 2, at: 2, ...over } as Omit<Command, "t">);
+  expect(place(floor, "a1", "sell", 1, 120).reply).toMatchObject({ state: "resting" });
+});
+
+test("an order that was approved and then met a block gives its approval back", () => {
+  const floor = longOfTen();
+  act(floor, block);
+  const { entries } = place(floor, "a1", "buy", 1, 90, { id: "late" });
+  expect(entries).toMatchObject([{ k: "cancel", account: "a1", id: "late", request: "r-late" }]);
+});
+
+test("a close tells the makers' halves and one outcome, and told again it only repeats its answer", () => {
+  const floor = longOfTen();
+  place(floor, "a3", "buy", 4, 99, { id: "b1" });
+  place(floor, "a4", "buy", 9, 98, { id: "b2" });
+  const first = act(floor, closing());
+  expect(kinds(first.entries)).toEqual(["fill", "fill", "closed"]);
+  expect(first.entries[2]).toMatchObject({
+    fills: [
+      { qty: "0.04", price: "49.5" },
+      { qty: "0.06", price: "49" },
+    ],
+    exhausted: false,
+  });
+  expect(floor.positions.held("a1", "BTC-PERP")).toBe(0);
+  const again = act(floor, closing());
+  expect(again.entries).toEqual([]);
+  expect(again.reply).toEqual(first.reply);
+  expect(act(floor, { id: "e-cancel", effect: "cancel", saga: "s1", of: "e-close" }).reply).toMatchObject({
+    state: "done",
+    seq: first.entries[2]?.sourceSeq,
+  });
+});
+
+test("a close takes its share of the depth within its limit, and nothing where it waits for depth", () => {
+  const floor = longOfTen();
+  place(floor, "a3", "buy", 4, 99);
+  place(floor, "a4", "buy", 9, 90);
+  // A limit off the grid holds in the account's favour: 98.5 ticks are 99.
+  const limited = act(floor, closing({ limit: "49.25", depthShare: "0.5" })).entries.at(-1);
+  expect(limited).toMatchObject({ fills: [{ qty: "0.02", price: "49.5" }], exhausted: false });
+  const deep = act(floor, closing({ id: "e2", qty: "0.12", whenDeep: true })).entries;
+  expect(deep).toMatchObject([{ k: "closed", fills: [] }]);
+});
+
+test("a close is exhausted when the side it sells to is empty, and a fund's budget bounds what it loses", () => {
+  const floor = longOfTen();
+  place(floor, "a3", "buy", 4, 100);
+  place(floor, "a4", "buy", 9, 98);
+  // Two ticks of half a dollar below the reference lose 0.01 a lot: 0.035 pay for three of them.
+  const { entries } = act(floor, closing({ backing: { reference: "50", budget: "0.035" } }));
+  expect(entries.at(-1)).toMatchObject({
+    fills: [
+      { qty: "0.04", price: "50" },
+      { qty: "0.03", price: "49" },
+    ],
+  });
+  expect(act(floor, closing({ id: "e3", qty: "0.03" })).entries.at(-1)).toMatchObject({ exhausted: false });
+  place(floor, "a5", "sell", 3, 98);
+  expect(act(floor, closing({ id: "e4", qty: "0.01" })).entries).toMatchObject([
+    { k: "closed", fills: [], exhausted: true },
+  ]);
+});
+
+test("commands of a deposed leader change nothing, those for another shard's account neither", () => {
+  const floor = longOfTen();
+  send(floor, { c: "epoch", shard: "0", epoch: 7 } as Omit<Command, "t">);
+  expect(act(floor, block, 6)).toMatchObject({ entries: [], reply: { state: "stale_epoch", seq: null } });
+  expect(floor.blocked("a1", "BTC-PERP")).toBe(false);
+  expect(act(floor, block, 8).reply).toMatchObject({ state: "done" });
+  expect(act(floor, closing(), 7).reply).toMatchObject({ state: "stale_epoch" });
+  const two = venueParts().floor();
+  const shard = two.owners.shardOf("a3") === "0" ? "1" : "0";
+  const effect: VenueEffect = { ...block, account: "a3" };
+  expect(applyCommand(two, { c: "effect", t: 1, shard, epoch: 1, effect }).reply).toMatchObject({
+    state: "refused",
+    reason: "wrong_shard",
+  });
+});
+
+test("a withdrawn order is gone, or was not there; both are said", () => {
+  const floor = made();
+  place(floor, "a1", "buy", 1, 90, { id: "mine" });
+  const effect: VenueEffect = {
+    id: "e-w",
+    effect: "withdraw",
+    account: "a1",
+    instrument: "BTC-PERP",
+    order: "mine",
+    reason: "deleveraged",
+  };
+  expect(kinds(act(floor, effect).entries)).toEqual(["cancel", "withdrawn"]);
+  expect(kinds(act(floor, { ...effect, id: "e-w2" }).entries)).toEqual(["withdrawn"]);
+});
+
+test("an order never trades with its own account: the newer one ends", () => {
+  const floor = made();
+  place(floor, "a2", "sell", 2, 100);
+  place(floor, "a1", "sell", 5, 101);
+  const { reply, entries } = place(floor, "a1", "buy", 4, 101, { id: "own" });
+  expect(reply).toMatchObject({ state: "partly", filled: "0.02", codes: ["self_trade"] });
+  expect(entries.at(-1)).toMatchObject({ k: "cancel", id: "own", request: "r-own" });
+});
+
+test("an order asked for again answers as before and trades nothing", () => {
+  const floor = made();
+  place(floor, "a2", "sell", 2, 100);
+  const first = place(floor, "a1", "buy", 2, 100, { id: "once" });
+  const again = place(floor, "a1", "buy", 2, 100, { id: "once" });
+  expect(again.reply).toEqual(first.reply);
+  expect(again.entries).toMatchObject([{ k: "cancel", request: "r-once" }]);
+});
+
+test("positions that changed hands elsewhere count for reduce-only orders, not for what is attested", () => {
+  const floor = longOfTen();
+  place(floor, "a1", "sell", 8, 120, { id: "out", reduceOnly: true });
+  const facts = [
+    {
+      seq: 1,
+      t: 1,
+      fact: "adl.filled",
+      account: "a1",
+      against: "a4",
+      instrument: "BTC-PERP",
+      side: "sell",
+      qty: "0.05",
+    },
+  ];
+  const gone = send(floor, { c: "facts", shard: "0", to: 1, at: 1, ...readFacts(floor, facts) } as Omit<Command, "t">);
+  expect(gone.entries).toMatchObject([{ k: "cancel", id: "out" }]);
+  expect(floor.positions.held("a1", "BTC-PERP")).toBe(5);
+  const { entries } = send(floor, { c: "attest", shard: "0", from: 0, to: 4096 } as Omit<Command, "t">);
+  expect(entries).toMatchObject([
+    {
+      k: "attest",
+      positions: [
+        ["a1", "BTC-PERP", "0.1"],
+        ["a2", "BTC-PERP", "-0.1"],
+      ],
+    },
+  ]);
+});
+
+test("the market's clock never falls in what is told", () => {
+  const floor = made();
+  place(floor, "a2", "sell", 2, 100);
+  const late = send(floor, { c: "cancel_all", account: "a2", instrument: null, t: 50 } as Omit<Command, "t">);
+  const early = place(floor, "a2", "sell", 2, 100);
+  expect([late, early].flatMap(({ entries }) => entries.map(({ t }) => t))).toEqual([50, 50]);
+});
