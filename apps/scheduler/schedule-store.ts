@@ -1,0 +1,40 @@
+import { enqueueEntry, loadMarkState, saveMarkState } from "#libs/adapters/postgres/index.ts";
+import type { Database, Queryable } from "#libs/adapters/postgres/index.ts";
+import type { Fact } from "#libs/contracts/log.ts";
+import { sources } from "#libs/contracts/live/subjects.ts";
+import { awaitedFacts, emptySchedule } from "./plan.ts";
+import type { Plan, ScheduleState } from "./plan.ts";
+
+/** Of the lease, and of what is kept under it. */
+export const scheduleName = "scheduler";
+
+export async function loadSchedule(db: Queryable): Promise<ScheduleState> {
+  const kept = await loadMarkState(db, scheduleName);
+  if (kept === null) return emptySchedule;
+  return { ...emptySchedule, ...(JSON.parse(kept.bytes.toString("utf8")) as ScheduleState) };
+}
+
+/**
+ * Keeps a plan: its entries and the state that takes them as done, together or not at all. Throws `Deposed` when the lease of
+ * `epoch` is over.
+ */
+export async function keepPlan(db: Database, epoch: number, plan: Plan, t: number): Promise<void> {
+  await db.transaction(async (client) => {
+    // First, because it locks the lease's row: two holders cannot interleave.
+    await saveMarkState(client, scheduleName, epoch, Buffer.from(JSON.stringify(plan.state)));
+    for (const { shard, key, body } of plan.entries)
+      await enqueueEntry(client, { source: sources.scheduler, shard, key, body, t });
+  });
+}
+
+export const factsAtOnce = 500;
+
+/** The next facts of a shard that a plan waits for, in order. */
+export async function factsAfter(db: Queryable, shard: string, seq: number): Promise<Fact[]> {
+  const { rows } = await db.query<{ body: Fact }>({
+    name: "scheduler_facts",
+    text: "SELECT body FROM fact WHERE shard = $1 AND seq > $2 AND fact = ANY ($3::text[]) ORDER BY seq LIMIT $4",
+    values: [shard, seq, [...awaitedFacts], factsAtOnce],
+  });
+  return rows.map(({ body }) => body);
+}
