@@ -183,7 +183,7 @@ test("an order asked for again answers as before and trades nothing", () => {
   expect(again.entries).toMatchObject([{ k: "cancel", request: "r-once" }]);
 });
 
-test("positions that changed hands elsewhere count for reduce-only orders, not for what is attested", () => {
+test("positions that changed hands elsewhere count for reduce-only orders and in what is attested", () => {
   const floor = longOfTen();
   place(floor, "a1", "sell", 8, 120, { id: "out", reduceOnly: true });
   const facts = [
@@ -206,8 +206,9 @@ test("positions that changed hands elsewhere count for reduce-only orders, not f
     {
       k: "attest",
       positions: [
-        ["a1", "BTC-PERP", "0.1"],
+        ["a1", "BTC-PERP", "0.05"],
         ["a2", "BTC-PERP", "-0.1"],
+        ["a4", "BTC-PERP", "0.05"],
       ],
     },
   ]);

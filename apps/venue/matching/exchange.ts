@@ -66,7 +66,9 @@ function facts(floor: Floor, command: Extract<Command, { c: "facts" }>): void {
   }
 }
 
-/** What the accounts of some slots hold by their trades here; answers the slot it stopped before, where rows were too many. */
+/**
+ * What the accounts of some slots hold, by their trades here and by what the facts read so far moved elsewhere; answers the slot it stopped before, where rows were too many.
+ */
 function attest(floor: Floor, { shard, from, to: wanted }: Extract<Command, { c: "attest" }>): number {
   const bySlot = new Map<number, (readonly [string, string, string])[]>();
   for (const account of floor.positions.accounts()) {

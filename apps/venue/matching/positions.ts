@@ -2,7 +2,7 @@ import type { Side } from "#libs/contracts/log.ts";
 
 /** Signed lots of an account in an instrument. */
 interface Held {
-  /** Sum of its own fills on this venue: what `attest` says. */
+  /** Sum of its own fills on this venue. */
   traded: number;
   /** What deleveraging and providers moved without a trade here, learned from facts. */
   moved: number;
@@ -55,17 +55,14 @@ export class Positions {
     return row === undefined ? 0 : row.traded + row.moved;
   }
 
-  traded(account: string, instrument: string): number {
-    return this.#held.get(account)?.get(instrument)?.traded ?? 0;
-  }
-
   *accounts(): Generator<string> {
     yield* this.#held.keys();
   }
 
-  *of(account: string): Generator<readonly [instrument: string, traded: number]> {
-    for (const [instrument, { traded }] of this.#held.get(account) ?? [])
-      if (traded !== 0) yield [instrument, traded] as const;
+  /** Signed lots, all in all. */
+  *of(account: string): Generator<readonly [instrument: string, lots: number]> {
+    for (const [instrument, { traded, moved }] of this.#held.get(account) ?? [])
+      if (traded + moved !== 0) yield [instrument, traded + moved] as const;
   }
 
   /** `[account, instrument, traded, moved]`, sorted: the same state gives the same text. */
