@@ -76,10 +76,8 @@ export async function leadLiquidation(parts: LeaderParts, lease: Lease, stop: Ab
   });
   pushed.stop();
   await Promise.all([watchdog.stopped(), notices, dispatcher.settled()]);
-  for (const { relay, writer } of relays.values()) {
-    await relay.stop();
-    await writer.close();
-  }
+  // A batch that cannot be stored ends with its writer.
+  for (const { relay, writer } of relays.values()) await Promise.all([relay.stop(), writer.close()]);
 }
 
 function take(dispatcher: Dispatcher, shards: readonly string[], data: Uint8Array): void {
