@@ -18,17 +18,22 @@ import {
 import { Book } from "./book.ts";
 import { expireHalts } from "./breaker-windows.ts";
 import { convertDebts } from "./conversions.ts";
-import { applyExpire, applyHalt, applyRules, applySettle } from "./entries/admin.ts";
+import { applyExpire, applyHalt, applyRefused, applyRules, applySettle } from "./entries/admin.ts";
 import { applyCash, applyFundTopUp, applyTransfer } from "./entries/cash.ts";
+import { applyAttest } from "./entries/attest.ts";
+import { applyWithdrawn, bookCancel, bookOrder } from "./entries/booked-order.ts";
+import { applyHalf } from "./entries/fill.ts";
 import { applyFrame } from "./entries/frame.ts";
 import { applyMargin, applyMode } from "./entries/modes.ts";
 import { applyCancel, applyOrder } from "./entries/order.ts";
+import { applySession, sessionLoss } from "./entries/session.ts";
 import { applyPosition, applyTrade } from "./entries/trade.ts";
-import { assertUsable, EntryRefused } from "./entries/usable.ts";
+import { assertUsable } from "./entries/usable.ts";
 import { applyFunding } from "./funding.ts";
 import type { Transaction } from "./ledger.ts";
 import { lookAtHealth } from "./look.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
+import { riskiest, type RiskyPool } from "./riskiest.ts";
 import { applyOutcome } from "./sagas/drive.ts";
 import { restoreSnapshot, stateHash, takeSnapshot } from "./snapshot.ts";
 
@@ -47,11 +52,22 @@ export interface Applied {
   readonly transactions: readonly Transaction[];
 }
 
-const defaults: MachineOptions = { receipts: false, roundsPerFrame: "one", quietFills: false, audit: "light" };
+const defaults: MachineOptions = {
+  receipts: false,
+  roundsPerFrame: "one",
+  quietFills: false,
+  audit: "light",
+  venue: "simulated",
+};
 
 /** Entries after which health is not looked at: they change nothing that a ratio is made of, or wait for the next look. */
-const unlooked: ReadonlySet<string> = new Set(["order", "cancel", "mode", "halt", "fund", "house", "position"]);
-const outcomes: ReadonlySet<string> = new Set(["blocked", "closed", "resumed"]);
+const unlooked: ReadonlySet<string> = new Set(
+  "order cancel mode halt fund house position attest session refused withdrawn".split(" "),
+);
+/** Entries of the matching engine: a saga that waits for a look is not judged again for them, the clock does that soon enough. */
+const reviveNobody: ReadonlySet<string> = new Set(["blocked", "closed", "resumed", "fill"]);
+/** Of these the latest counts: a producer's number may be skipped. */
+const skippable: ReadonlySet<string> = new Set(["frame", "time"]);
 
 /** A change of price quality moves no ratio: it counts at the next look. */
 function saysQualityAlone(entry: Entry): boolean {
@@ -94,6 +110,7 @@ export class Engine {
     machine.facts = [];
     machine.effects = [];
     machine.ledger.transactions = [];
+    machine.touched.begin();
     if (this.#isDuplicate(entry)) return this.#taken();
     assertUsable(machine, entry);
     if (entry.source !== undefined && entry.sourceSeq !== undefined)
@@ -104,7 +121,7 @@ export class Engine {
     machine.judgedPools.length = 0;
     expireHalts(machine);
     this.#dispatch(entry);
-    if (!unlooked.has(entry.k) && !saysQualityAlone(entry)) lookAtHealth(machine, !outcomes.has(entry.k));
+    if (!unlooked.has(entry.k) && !saysQualityAlone(entry)) lookAtHealth(machine, !reviveNobody.has(entry.k));
     this.#audit(entry);
     return this.#taken();
   }
@@ -123,6 +140,16 @@ export class Engine {
 
   reduce(account: string): ReduceAnswer {
     return answerReduce(this.machine, account);
+  }
+
+  /** What an account has lost, USD, since its day and its week of trading began. */
+  sessionLoss(account: string): ReturnType<typeof sessionLoss> {
+    return sessionLoss(this.machine, account);
+  }
+
+  /** The `n` pools nearest to liquidation, worst first. Looks at every pool once. */
+  riskiest(n: number): readonly RiskyPool[] {
+    return riskiest(this.machine, n);
   }
 
   stateHash(): string {
@@ -165,7 +192,8 @@ export class Engine {
   #isDuplicate(entry: Entry): boolean {
     if (entry.source === undefined || entry.sourceSeq === undefined) return false;
     const last = this.machine.sourceSeqs.get(entry.source) ?? 0;
-    if (entry.sourceSeq > last + 1 && entry.k !== "frame") throw new SequenceGap(entry.source, last, entry.sourceSeq);
+    if (entry.sourceSeq > last + 1 && !skippable.has(entry.k))
+      throw new SequenceGap(entry.source, last, entry.sourceSeq);
     return entry.sourceSeq <= last;
   }
 
@@ -184,9 +212,17 @@ export class Engine {
       case "mode":
         return applyMode(machine, entry);
       case "order":
-        return applyOrder(machine, entry);
+        return machine.options.venue === "matching" ? bookOrder(machine, entry) : applyOrder(machine, entry);
       case "cancel":
-        return applyCancel(machine, entry);
+        return machine.options.venue === "matching" ? bookCancel(machine, entry) : applyCancel(machine, entry);
+      case "fill":
+        return applyHalf(machine, entry);
+      case "attest":
+        return applyAttest(machine, entry);
+      case "session":
+        return applySession(machine, entry);
+      case "refused":
+        return applyRefused(machine, entry);
       case "trade":
         return applyTrade(machine, entry);
       case "position":
@@ -207,12 +243,8 @@ export class Engine {
         return applyExpire(machine, entry);
       case "time":
         return;
-      case "fill":
-      case "attest":
-      case "session":
-      case "refused":
       case "withdrawn":
-        throw new EntryRefused("unknown_kind", entry.k);
+        return applyWithdrawn(machine, entry);
       case "blocked":
       case "closed":
       case "resumed":

@@ -45,6 +45,7 @@ export function fillSide(machine: Machine, draft: Draft, terms: FillTerms): Side
   const deficit = book.isIsolated(row)
     ? moveIsolatedMargin(machine, draft, row, before.qty, outcome, terms)
     : settleInCash(draft, account, settle, outcome.realised);
+  machine.touched.account(account);
   machine.touch(book.poolOf(row));
   if (book.isIsolated(row)) machine.touchAccount(account);
   return { outcome, deficit };

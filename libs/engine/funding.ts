@@ -3,9 +3,10 @@ import { bookedFunding, fundingIncrement } from "#libs/domain/funding/accrual.ts
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { unsettledEpochsMax } from "./accruals.ts";
 import { bookable, contractsOf } from "./amounts.ts";
+import { bookClearingFunding } from "./clearing.ts";
 import type { Machine } from "./machine.ts";
 import { markOf, openLots } from "./pools.ts";
-import { roundingAccount } from "./system-accounts.ts";
+import { clearingAccount, roundingAccount } from "./system-accounts.ts";
 
 /** What a position is owed (positive) or owes since it was last booked, settle asset, exact. */
 export function accruedFunding(machine: Machine, row: number): Rational {
@@ -22,7 +23,9 @@ export function bookAccruedFunding(machine: Machine, row: number): void {
   const { book } = machine;
   const instrument = book.rowInstrument(row);
   const accrued = accruedFunding(machine, row);
-  book.setRowFundingEpoch(row, book.market.fundingEpoch(instrument));
+  const epoch = book.market.fundingEpoch(instrument);
+  if (book.rowFundingEpoch(row) !== epoch) machine.touched.account(book.rowAccount(row));
+  book.setRowFundingEpoch(row, epoch);
   if (accrued.isZero()) return;
   const settle = book.settleIndex(instrument);
   const paid = bookedFunding(accrued, book.assetRules(settle).quantum);
@@ -47,6 +50,10 @@ export function applyFunding(machine: Machine, entry: Extract<EntryBody, { k: "f
   machine.changedPools = null;
   const increment = fundingIncrement(rules, mark, rate);
   const rescaled = book.market.addFunding(instrument, increment);
+  if (machine.options.venue === "matching") {
+    const row = book.findRow(clearingAccount, instrument);
+    bookClearingFunding(machine, instrument, row < 0 ? Rational.zero : accruedFunding(machine, row), increment);
+  }
   if (rescaled) machine.rebuildIndex();
   machine.factorMoved(book.market.fundingFactor(instrument));
   machine.fact("funding.accrued", {

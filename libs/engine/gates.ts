@@ -30,7 +30,11 @@ export function entityOf(machine: Machine, account: string): string {
 
 /** BRK-07: the strictest of global, instrument, account and entity. A failed self-audit counts as `no_new_orders` everywhere. */
 export function gateOf(machine: Machine, account: number | null, instrument: string | null): Gate {
-  const name = account === null ? null : machine.accountName(account);
+  return gateOfName(machine, account === null ? null : machine.accountName(account), instrument);
+}
+
+/** BRK-07 for an account by its id, which the book need not know yet. */
+export function gateOfName(machine: Machine, name: string | null, instrument: string | null): Gate {
   let state: HaltState = "normal";
   if (machine.halts.length > 0) {
     state = effectiveState(

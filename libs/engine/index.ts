@@ -3,5 +3,32 @@ export type { InvariantReport, InvariantResult } from "./audit.ts";
 export { type Applied, Engine, RulesRefused, SequenceGap } from "./engine.ts";
 export { unsettledPayments } from "./funding.ts";
 export { EntryRefused } from "./entries/usable.ts";
-export type { MachineOptions } from "./machine.ts";
+export type { SessionLoss } from "./entries/session.ts";
+export type { Machine, MachineOptions } from "./machine.ts";
+export type { RiskyPool } from "./riskiest.ts";
+export {
+  type AccountRows,
+  answeredEffects,
+  haltRows,
+  openSagaRows,
+  rowsOfAccount,
+  type SagaRow,
+  sagaRows,
+  touchedAccounts,
+} from "./state-rows.ts";
 export { SnapshotRefused } from "./snapshot.ts";
+export {
+  Gate,
+  type GateAnswer,
+  type GateBatchAnswer,
+  type GateMode,
+  type GateOptions,
+  type GateVerdict,
+  type MarginSummary,
+  type OverlaySnapshot,
+  type RefusalCode,
+  recheck,
+  refusalCodes,
+  type ReservationView,
+  type WhatIfAnswer,
+} from "./gate/index.ts";

@@ -25,6 +25,8 @@ export interface Posting {
   readonly account: number;
   /** The position row of a `margin`, `cost` or `accrued` leg, else -1. */
   readonly row: number;
+  /** The instrument of that row, which may be gone by the time the posting is read, else -1. */
+  readonly instrument: number;
   readonly asset: number;
   readonly leg: Leg;
   /** Signed, in units of the asset; whole quanta everywhere but in `accrued` legs and on `rounding`. */
@@ -53,6 +55,8 @@ export class Draft {
   readonly #book: Book;
   readonly #postings: Posting[] = [];
   readonly #after: (() => void)[] = [];
+  /** Legs given, those of nothing included: each may have been rounded. */
+  #legs = 0;
 
   constructor(ledger: Ledger, book: Book) {
     this.#ledger = ledger;
@@ -60,26 +64,26 @@ export class Draft {
   }
 
   cash(account: number, asset: number, amount: Rational): this {
-    return this.#add({ account, row: nobody, asset, leg: "cash", amount });
+    return this.#add({ account, row: nobody, instrument: nobody, asset, leg: "cash", amount });
   }
 
   margin(row: number, asset: number, amount: Rational): this {
-    return this.#add({ account: this.#book.rowAccount(row), row, asset, leg: "margin", amount });
+    return this.#position(row, asset, "margin", amount);
   }
 
   /** Notes that the cost of a position falls by `amount` (rises when negative); the position itself is stored by the caller. */
   costReleased(row: number, asset: number, amount: Rational): this {
-    return this.#add({ account: this.#book.rowAccount(row), row, asset, leg: "cost", amount });
+    return this.#position(row, asset, "cost", amount);
   }
 
   /** Notes that accrued funding of a position changes by `amount`; the position's epoch is stored by the caller. */
   accrued(row: number, asset: number, amount: Rational): this {
-    return this.#add({ account: this.#book.rowAccount(row), row, asset, leg: "accrued", amount });
+    return this.#position(row, asset, "accrued", amount);
   }
 
   /** What the outside world gives (negative) or receives (positive): the other side of deposits and withdrawals. */
   external(asset: number, amount: Rational): this {
-    return this.#add({ account: nobody, row: nobody, asset, leg: "external", amount });
+    return this.#add({ account: nobody, row: nobody, instrument: nobody, asset, leg: "external", amount });
   }
 
   /** What is to be noted once the transaction has been booked. */
@@ -92,10 +96,15 @@ export class Draft {
   residueToRounding(asset: number): Rational {
     const residue = this.#sum(asset).negated();
     // Rounding is against traders, less than a quantum a leg: anything else is money that was forgotten somewhere.
-    const most = this.#book.assetRules(asset).quantum.times(Rational.ofInteger(this.#postings.length));
+    const most = this.#book.assetRules(asset).quantum.times(Rational.ofInteger(this.#legs));
     if (residue.sign < 0 || residue.above(most)) throw new Unbalanced("fill", this.#book.assetRules(asset).id, residue);
     this.cash(roundingAccount, asset, residue);
     return residue;
+  }
+
+  /** What the legs of an asset add up to by now. */
+  sum(asset: number): Rational {
+    return this.#sum(asset);
   }
 
   /** Leaves out the legs of position costs: for a position set up without a counterparty, whose other legs balance. */
@@ -122,7 +131,13 @@ export class Draft {
     return sum;
   }
 
+  #position(row: number, asset: number, leg: Leg, amount: Rational): this {
+    const account = this.#book.rowAccount(row);
+    return this.#add({ account, row, instrument: this.#book.rowInstrument(row), asset, leg, amount });
+  }
+
   #add(posting: Posting): this {
+    this.#legs += 1;
     if (!posting.amount.isZero()) this.#postings.push(posting);
     return this;
   }

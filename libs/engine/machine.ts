@@ -7,14 +7,19 @@ import type { Receipt } from "#libs/domain/receipts/types.ts";
 import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
-import type { Book } from "./book.ts";
+import type { Book, BookOrder } from "./book.ts";
 import { poolsOf } from "./pools.ts";
 import { type BreakerWindows, judgeFundDrawdown, newBreakerWindows } from "./breaker-windows.ts";
 import { CompiledRules } from "./compiled-rules.ts";
 import { Judge } from "./judge.ts";
 import { Ledger } from "./ledger.ts";
+import type { PendingHalf } from "./clearing.ts";
 import { PendingPools } from "./pending-pools.ts";
+import type { AnsweredClose } from "./sagas/answered.ts";
 import type { Saga } from "./sagas/saga.ts";
+import { Sessions } from "./sessions.ts";
+import { Slots } from "./slots.ts";
+import { Touched } from "./touched.ts";
 import { TriggerIndex } from "./trigger-index.ts";
 import type { WinnersOfFrame } from "./winners.ts";
 import { type CandidatesOfFrame, noRankings, type Rankings } from "./adl-ranking.ts";
@@ -29,6 +34,11 @@ export interface MachineOptions {
   readonly audit: "light" | "full";
   /** Emit the fact of every fill; a replay of a million of them may not want to. */
   readonly quietFills: boolean;
+  /**
+   * Who stands behind the effects. `simulated`: scenario files, where `market` takes the other side of closing fills. `matching`: a
+   * matching engine, whose word orders and fills are; halves of trades and closing fills are booked against `clearing`.
+   */
+  readonly venue: "simulated" | "matching";
 }
 
 /** A parked debt: what nobody could be made to pay. Withdrawals of the asset wait until it is gone. */
@@ -68,6 +78,14 @@ export class Machine {
   /** Debts that wait for somebody to convert them, as last reported: `account asset` → quanta. */
   readonly waitingDebts = new Map<string, bigint>();
   readonly closedInstruments = new Map<number, Rational>();
+  /** By the matching engine's id of the trade: first halves whose other half has not come. */
+  readonly pendingHalves = new Map<string, PendingHalf>();
+  /** Of expired instruments: lots that `clearing` has taken over from positions that settled, signed. */
+  readonly expirySettled = new Map<number, bigint>();
+  /** By effect: closing orders answered not long ago, in case the matching engine has more to say. */
+  readonly answeredCloses = new Map<string, AnsweredClose>();
+  /** What losses of a day and of a week are measured from. */
+  readonly sessions = new Sessions();
   readonly breakerWindows: BreakerWindows = newBreakerWindows();
   /** Not null once the self-audit has found a mismatch: the engine goes cancel-only by itself. */
   auditFailure: string | null = null;
@@ -89,6 +107,9 @@ export class Machine {
 
   facts: Fact[] = [];
   effects: Effect[] = [];
+  readonly touched = new Touched();
+  /** Slots of the accounts' owners; derived. */
+  readonly slots: Slots;
   /** Pools popped by the entry being applied, and how many in all. */
   readonly popped: number[] = [];
   poppedCount = 0;
@@ -110,6 +131,7 @@ export class Machine {
     this.index = new TriggerIndex(book, this.compiled);
     this.judge = new Judge(book, this.compiled);
     this.pending = new PendingPools(book);
+    this.slots = new Slots(book);
     this.market = book.marketView();
   }
 
@@ -161,6 +183,7 @@ export class Machine {
     for (const entity of rules.entities.values())
       for (const account of entity.accounts) entities.set(account, entity.id);
     this.entityOfAccount = entities;
+    this.slots.forget();
     this.changedPools = null;
     this.compiled.rebuild();
     this.rebuildIndex();
@@ -198,6 +221,23 @@ export class Machine {
   effect(effect: Effect): void {
     this.openEffects.set(effect.id, effect);
     this.effects.push(effect);
+  }
+
+  /** An effect has been answered, or needs no answer any more. */
+  effectDone(id: string): void {
+    if (this.openEffects.delete(id)) this.touched.answer(id);
+  }
+
+  /** Asks for an order to be taken off the matching engine's book. */
+  withdraw(order: BookOrder, reason: string): void {
+    this.effect({
+      id: `${this.appliedSeq}-w${this.touched.nextWithdrawal()}`,
+      effect: "withdraw",
+      account: this.accountName(order.account),
+      instrument: this.instrument(order.instrument).id,
+      order: order.id,
+      reason,
+    });
   }
 
   /** A pool whose health an entry changed: its bands no longer hold, it is judged at the next look. */

@@ -4,9 +4,14 @@ import { contractsOf, lotsOf } from "./amounts.ts";
 import type { BookOrder } from "./book.ts";
 import type { Machine } from "./machine.ts";
 
+/** Reasons for which the matching engine itself has taken the order off its book, or does so with the block of a pool. */
+const goneThere: ReadonlySet<string> = new Set(["requested", "liquidation"]);
+
+/** ORD-13: an order that the engine cancels by itself is also to be withdrawn from the matching engine's book. */
 export function cancelOrder(machine: Machine, order: BookOrder, reason: string): void {
   machine.book.removeOrder(order);
   machine.fact("order.cancelled", { account: machine.accountName(order.account), id: order.id, reason });
+  if (machine.options.venue === "matching" && !goneThere.has(reason)) machine.withdraw(order, reason);
 }
 
 /** A fill takes from the resting order it belongs to; an order that is used up is gone. */

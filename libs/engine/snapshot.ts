@@ -40,9 +40,13 @@ const fields = [
   "rankings",
 ] as const;
 
+/** Those that only a shard behind a matching engine has: left out while they are empty. */
+const liveFields = ["pendingHalves", "expirySettled", "answeredCloses"] as const;
+
 function stateOf(machine: Machine): Record<string, unknown> {
   const state: Record<string, unknown> = { pending: machine.pending.list() };
   for (const field of fields) state[field] = machine[field];
+  for (const field of liveFields) if (machine[field].size > 0) state[field] = machine[field];
   return state;
 }
 
@@ -54,6 +58,8 @@ export function stateHash(machine: Machine): string {
   writer.natural(machine.rules.version);
   machine.book.canonical(writer);
   writer.text(recordText(stateOf(machine)));
+  if (machine.sessions.used)
+    machine.sessions.canonical(writer, machine.accountsInOrder(), (account) => machine.accountName(account));
   writer.finish();
   return digest.hex();
 }
@@ -65,6 +71,7 @@ export function takeSnapshot(machine: Machine): Uint8Array {
   writer.natural(machine.rules.version);
   machine.book.save(writer);
   writer.text(recordText(stateOf(machine)));
+  if (machine.sessions.used) machine.sessions.save(writer);
   return writer.bytes();
 }
 
@@ -80,6 +87,8 @@ export function restoreSnapshot(bytes: Uint8Array, options: MachineOptions): Mac
   const machine = new Machine(book, document, rules, options);
   const state = readRecord(reader.text()) as Record<string, unknown>;
   for (const field of fields) assign(machine, field, state[field]);
+  for (const field of liveFields) if (state[field] !== undefined) assign(machine, field, state[field]);
+  if (!reader.ended) machine.sessions.load(reader);
   machine.useRules(document, rules);
   // Arming found the pools that stand close to a threshold; only those that waited when the snapshot was taken still wait.
   machine.pending.take();
@@ -88,7 +97,7 @@ export function restoreSnapshot(bytes: Uint8Array, options: MachineOptions): Mac
 }
 
 /** Maps are filled, since the machine shares them; everything else is replaced. */
-function assign(machine: Machine, field: (typeof fields)[number], value: unknown): void {
+function assign(machine: Machine, field: (typeof fields | typeof liveFields)[number], value: unknown): void {
   const own: unknown = machine[field];
   if (own instanceof Map) {
     own.clear();

@@ -1,9 +1,10 @@
 import { Rational } from "#libs/decimal/index.ts";
-import type { EntryBody } from "#libs/contracts/log.ts";
+import type { Entry, EntryBody } from "#libs/contracts/log.ts";
 import { operatorHalt } from "#libs/domain/breakers/halts.ts";
 import { cancelsRestingOrders } from "#libs/domain/breakers/states.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import { takeExpired } from "../clearing.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding, settleChunk } from "../funding.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
@@ -90,9 +91,12 @@ export function settleExpired(machine: Machine, instrument: number): number {
     bookAccruedFunding(machine, row);
     const draft = machine.ledger.begin();
     const done = fillSide(machine, draft, { account, instrument, qty: qty.negated(), price, liquidation: false });
-    fillSide(machine, draft, { account: clearingAccount, instrument, qty, price, liquidation: false });
-    if (done.deficit.sign > 0) draft.cash(badDebtAccount, settle, done.deficit.negated());
-    draft.residueToRounding(settle);
+    draft.cash(badDebtAccount, settle, done.deficit.negated());
+    if (machine.options.venue === "matching") takeExpired(machine, draft, instrument, qty.negated(), price);
+    else {
+      fillSide(machine, draft, { account: clearingAccount, instrument, qty, price, liquidation: false });
+      draft.residueToRounding(settle);
+    }
     draft.book("fill");
     machine.fact("fill", {
       account: machine.accountName(account),
@@ -115,7 +119,7 @@ export function settleExpired(machine: Machine, instrument: number): number {
 function closeClearing(machine: Machine, instrument: number): void {
   const { book } = machine;
   const row = book.row(clearingAccount, instrument);
-  if (book.qty(row) === 0n) {
+  if (book.qty(row) === 0n && machine.options.venue === "simulated") {
     const settle = book.settleIndex(instrument);
     const residue = amountOf(book.assetRules(settle), book.realised(row));
     machine.ledger
@@ -136,6 +140,12 @@ function losersFirst(machine: Machine, instrument: number, price: Rational): num
     unrealisedProfit(rules, contractsOf(rules, book.qty(row)), amountOf(asset, book.cost(row)), price).sign < 0;
   const rows = book.rowsOf(instrument).map((row) => ({ row, loses: loses(row) }));
   return [...rows.filter((one) => one.loses), ...rows.filter((one) => !one.loses)].map((one) => one.row);
+}
+
+/** Stands in the log in place of an entry that was refused: its producer's number counts, and that it was refused is a fact. */
+export function applyRefused(machine: Machine, entry: Extract<Entry, { k: "refused" }>): void {
+  const { of, code, what, source, sourceSeq } = entry;
+  machine.fact("entry.refused", { of, code, what, source: source ?? null, sourceSeq: sourceSeq ?? null });
 }
 
 /** A chunk of settling: positions of an expired instrument, else accrued funding. */

@@ -6,6 +6,7 @@ import { rejectionReceipt } from "../receipts.ts";
 import type { Machine } from "../machine.ts";
 import { gateOf, pricesGood } from "../gates.ts";
 import { repayParked } from "../sagas/bad-debt.ts";
+import { adjustBaselines } from "./session.ts";
 import { houseAccount, insuranceAccount } from "../system-accounts.ts";
 
 type Numbers = Record<string, string>;
@@ -68,6 +69,7 @@ export function applyCash(machine: Machine, entry: Extract<EntryBody, { k: "cash
   }
   const kind = amount.sign < 0 ? "withdrawal" : "deposit";
   machine.ledger.begin().cash(account, asset, amount).external(asset, amount.negated()).book(kind);
+  adjustBaselines(machine, account, asset, amount);
   machine.touchAccount(account);
   machine.fact(amount.sign < 0 ? "cash.withdrawn" : "cash.deposited", {
     account: entry.account,
@@ -119,6 +121,8 @@ export function applyTransfer(machine: Machine, entry: Extract<EntryBody, { k: "
     return;
   }
   machine.ledger.begin().cash(from, asset, amount.negated()).cash(to, asset, amount).book("transfer");
+  adjustBaselines(machine, from, asset, amount.negated());
+  adjustBaselines(machine, to, asset, amount);
   machine.touchAccount(from);
   machine.touchAccount(to);
   machine.fact("transfer.booked", { from: payer, to: receiver, asset: entry.asset, amount: entry.amount });

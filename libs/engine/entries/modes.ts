@@ -34,6 +34,7 @@ export function applyMode(machine: Machine, entry: ModeEntry): void {
     return rejectMode(machine, entry, "initial_margin");
   if (isolated !== book.isIsolated(row)) book.setIsolated(row, isolated);
   if (leverage !== null) book.setLeverage(row, leverage);
+  machine.touched.account(account);
   machine.fact("mode.changed", {
     account: entry.account,
     instrument: entry.instrument,

@@ -1,13 +1,12 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
-import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
-import { amountOf, bookable, contractsOf, lotsOf, quantaOf } from "../amounts.ts";
+import { amountOf, lotsOf, quantaOf } from "../amounts.ts";
 import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
-import { openLots } from "../pools.ts";
+import { fits } from "../representable.ts";
 import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
 import { settleExpired } from "./admin.ts";
@@ -24,7 +23,9 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   const price = Rational.parse(entry.price);
   const buyer = book.internAccount(entry.buyer);
   const seller = book.internAccount(entry.seller);
-  if (!fits(machine, [buyer, seller], instrument, qty, price)) return refuseRange(machine, entry);
+  const leverages = [buyer, seller].map((one) => book.leverage(book.row(one, instrument)));
+  // NUM-07: a fill whose lots or value could not be stored is refused whole, before anything is booked.
+  if (!fits(machine, leverages, instrument, qty, price)) return refuseRange(machine, entry);
   for (const account of [buyer, seller]) bookAccruedFunding(machine, book.row(account, instrument));
   const draft = machine.ledger.begin();
   const fees = entry.fees ?? true;
@@ -71,31 +72,6 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   if (machine.closedInstruments.has(instrument)) settleExpired(machine, instrument);
 }
 
-/** NUM-07: a fill whose lots or value could not be stored is refused whole, before anything is booked. */
-function fits(
-  machine: Machine,
-  accounts: readonly number[],
-  instrument: number,
-  qty: Rational,
-  price: Rational,
-): boolean {
-  const { book } = machine;
-  const rules = machine.instrument(instrument);
-  const { quantum } = book.assetRules(book.settleIndex(instrument));
-  const lots = openLots(machine, instrument) + lotsOf(rules, qty.abs());
-  const contracts = contractsOf(rules, lots);
-  const mark = book.market.markPrice(instrument) ?? price;
-  const worth = (at: Rational): bigint => fillValue(rules, contracts, at, quantum).floorIn(quantum);
-  // Zero open interest: scaling by it raises a rate to one at most, and that bound is the value itself.
-  const margin = (account: number): bigint =>
-    initialMarginAt(rules, contracts, price, book.leverage(book.row(account, instrument)), Rational.zero).ceilIn(
-      quantum,
-    );
-  return (
-    bookable(lots) && bookable(worth(price)) && bookable(worth(mark)) && accounts.every((one) => bookable(margin(one)))
-  );
-}
-
 function refuseRange(
   machine: Machine,
   entry: { readonly k: string; readonly instrument: string; readonly qty: string },
@@ -103,8 +79,8 @@ function refuseRange(
   machine.fact(`${entry.k}.refused`, { instrument: entry.instrument, qty: entry.qty, codes: ["out_of_range"] });
 }
 
-/** Ordinary fees come from cross cash, also for isolated positions; system accounts pay none. */
-function chargeFee(
+/** Ordinary fees come from cross cash, also for isolated positions; system accounts pay none. Returns the fee, settle asset. */
+export function chargeFee(
   machine: Machine,
   draft: Draft,
   account: number,
@@ -112,15 +88,16 @@ function chargeFee(
   qty: Rational,
   price: Rational,
   taker: boolean,
-): void {
-  if (machine.book.isSystem(account)) return;
+): Rational {
+  if (machine.book.isSystem(account)) return Rational.zero;
   const rules = machine.instrument(instrument);
   const settle = machine.book.settleIndex(instrument);
   const fee = feeOf(machine, instrument, qty, price, taker ? rules.takerFee : rules.makerFee);
-  if (fee.isZero()) return;
+  if (fee.isZero()) return fee;
   draft.cash(account, settle, fee.negated());
   addFeeLegs(machine, draft, settle, fee);
   machine.touchAccount(account);
+  return fee;
 }
 
 /** A position set up without a counterparty: a tool of scenarios, after which invariants 1 and 2 cannot be judged. */
@@ -135,8 +112,9 @@ export function applyPosition(machine: Machine, entry: Extract<EntryBody, { k: "
   bookAccruedFunding(machine, row);
   const qty = Rational.parse(entry.qty);
   const price = Rational.parse(entry.entry);
-  if (!fits(machine, [account], instrument, qty, price)) return refuseRange(machine, entry);
+  if (!fits(machine, [book.leverage(row)], instrument, qty, price)) return refuseRange(machine, entry);
   machine.positionsSetUp = true;
+  machine.touched.account(account);
   if (book.isIsolated(row)) {
     const held = amountOf(asset, book.margin(row));
     machine.ledger.begin().margin(row, settle, held.negated()).cash(account, settle, held).book("margin");

@@ -1,6 +1,11 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Entry } from "#libs/contracts/log.ts";
+import { notional } from "#libs/domain/positions/value.ts";
+import { bookable, lotsOf } from "../amounts.ts";
 import type { Machine } from "../machine.ts";
+import { fits } from "../representable.ts";
+import { closeTarget } from "../sagas/answered.ts";
+import { clearingAccount } from "../system-accounts.ts";
 
 /** Thrown before anything has changed: the entry names what is not there, or needs a price that is not known. */
 export class EntryRefused extends Error {
@@ -60,12 +65,102 @@ function needLots(machine: Machine, instrument: number, qty: string): void {
     throw new EntryRefused("off_lot", qty);
 }
 
+function needTrader(machine: Machine, id: string): void {
+  if (machine.book.isSystem(machine.book.findAccount(id)) && machine.book.findAccount(id) >= 0)
+    throw new EntryRefused("system_account", id);
+}
+
+function needPositive(amount: string, code: string): void {
+  if (Rational.parse(amount).sign <= 0) throw new EntryRefused(code, amount);
+}
+
+/** NUM-07: contracts at a price that can be stored, on the side of the account and on that of `clearing`. */
+function needRoom(machine: Machine, id: string, instrument: number, qty: Rational, price: Rational): void {
+  const { book } = machine;
+  const rules = machine.instrument(instrument);
+  const account = book.findAccount(id);
+  const row = account < 0 ? -1 : book.findRow(account, instrument);
+  const isolated = row >= 0 && book.isIsolated(row);
+  // Moving margin into an isolated pool reads open interest, covering what it cannot pay reads indices.
+  if (isolated) needPrices(machine, instrument);
+  const leverage = row < 0 ? rules.maxLeverage : book.leverage(row);
+  const cleared = book.findRow(clearingAccount, instrument);
+  const held = cleared < 0 ? 0n : magnitude(book.qty(cleared)) + lotsOf(rules, qty);
+  const { quantum } = book.assetRules(book.settleIndex(instrument));
+  const worth = notional(rules, qty, price).ceilIn(quantum);
+  const cost = cleared < 0 ? worth : magnitude(book.cost(cleared)) + worth;
+  if (!fits(machine, [leverage], instrument, qty, price) || !bookable(held) || !bookable(cost))
+    throw new EntryRefused("out_of_range", qty.toStringDown());
+}
+
+const magnitude = (quanta: bigint): bigint => (quanta < 0n ? -quanta : quanta);
+
+/** What a matching engine says has traded or rests. */
+function needTraded(
+  machine: Machine,
+  id: string,
+  instrument: number,
+  said: { readonly qty: string; readonly price?: string | undefined },
+): void {
+  needTrader(machine, id);
+  needPositive(said.qty, "off_lot");
+  needLots(machine, instrument, said.qty);
+  if (said.price !== undefined) needPositive(said.price, "price_not_positive");
+}
+
+function needHalf(machine: Machine, entry: Extract<Entry, { k: "fill" }>): void {
+  const instrument = needInstrument(machine, entry.instrument);
+  needTraded(machine, entry.account, instrument, entry);
+  needRoom(machine, entry.account, instrument, Rational.parse(entry.qty), Rational.parse(entry.price));
+}
+
+/** An order that rests already is taken in without any price of the market: nothing of it moves money. */
+function needBookable(machine: Machine, entry: Extract<Entry, { k: "order" }>): void {
+  const instrument = needInstrument(machine, entry.instrument);
+  needTraded(machine, entry.account, instrument, entry);
+  const qty = Rational.parse(entry.qty);
+  const price = entry.price === undefined ? machine.book.market.markPrice(instrument) : Rational.parse(entry.price);
+  if (
+    !bookable(lotsOf(machine.instrument(instrument), qty)) ||
+    (price !== null && !fits(machine, [], instrument, qty, price))
+  )
+    throw new EntryRefused("out_of_range", entry.qty);
+}
+
+/** Fills of a closing order that nobody knows cannot be booked, and those of an answered one only if told from the booked ones. */
+function needClosed(machine: Machine, entry: Extract<Entry, { k: "closed" }>): void {
+  if (machine.options.venue !== "matching" || entry.fills.length === 0) return;
+  const target = closeTarget(machine, entry.effect);
+  if (target === undefined) throw new EntryRefused("unknown_effect", entry.effect);
+  const instrument = needInstrument(machine, target.instrument);
+  for (const fill of entry.fills) {
+    needTraded(machine, target.account, instrument, fill);
+    if (fill.trade === undefined && !machine.openEffects.has(entry.effect))
+      throw new EntryRefused("trade_missing", entry.effect);
+  }
+  const all = Rational.sum(entry.fills.map((fill) => Rational.parse(fill.qty)));
+  for (const { price } of entry.fills) needRoom(machine, target.account, instrument, all, Rational.parse(price));
+}
+
+/** An operator's or a trader's command names traders; system accounts move by rules alone. */
+function needTraders(machine: Machine, entry: Entry): void {
+  if (machine.options.venue !== "matching") return;
+  if (entry.k === "transfer") for (const id of [entry.from, entry.to]) needTrader(machine, id);
+  else if (entry.k === "cash" || entry.k === "mode" || entry.k === "margin" || entry.k === "convert")
+    needTrader(machine, entry.account);
+}
+
 /**
  * INV-09: an entry that cannot be applied is refused before its sequence number counts and anything moves, so that the shard stops
  * with its state intact and the corrected entry is no duplicate. Throws `EntryRefused`, or `NotAnAmount` for bad text.
  */
 export function assertUsable(machine: Machine, entry: Entry): void {
+  needTraders(machine, entry);
   switch (entry.k) {
+    case "fill":
+      return needHalf(machine, entry);
+    case "closed":
+      return needClosed(machine, entry);
     case "cash":
       needAmount(machine, entry.asset, entry.amount);
       if (entry.amount.startsWith("-")) {
@@ -82,6 +177,7 @@ export function assertUsable(machine: Machine, entry: Entry): void {
       return needAccountPrices(machine, entry.from);
     case "order":
     case "margin": {
+      if (entry.k === "order" && machine.options.venue === "matching") return needBookable(machine, entry);
       const instrument = needInstrument(machine, entry.instrument);
       needPrices(machine, instrument);
       if (entry.k === "margin") needAmount(machine, machine.instrument(instrument).settle, entry.amount);

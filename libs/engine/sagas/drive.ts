@@ -14,6 +14,7 @@ import type { StageResult } from "./orders.ts";
 import { beginPass, continuePartial } from "./partial.ts";
 import { offerToProviders } from "./providers.ts";
 import { newSaga, type Saga, stageOfState } from "./saga.ts";
+import { bookLateFills, rememberClose } from "./answered.ts";
 import { settleFills } from "./settlement.ts";
 
 /** Stage 1: a pool at or below the first threshold is locked; everything else waits until the venue has confirmed it. */
@@ -24,17 +25,20 @@ export function startSaga(machine: Machine, pool: number, heldSince: number): vo
   machine.nextSagaSlot += 1;
   const view = book.poolView(pool);
   const health = poolHealth(machine, view);
+  const ratio = health.mm.isZero() ? null : health.maintenanceEquity.dividedBy(health.mm).toStringDown();
   const seq = machine.fact("liquidation.started", {
     saga: `${machine.appliedSeq}-${slot}`,
     account: machine.accountName(account),
     instrument: machine.poolInstrument(pool),
     equity: health.maintenanceEquity.toStringDown(),
     mm: health.mm.toStringUp(),
-    ratio: health.mm.isZero() ? null : health.maintenanceEquity.dividedBy(health.mm).toStringDown(),
+    ratio,
   });
   const id = `${machine.appliedSeq}-${slot}`;
   const saga = newSaga({ slot, id, pool, account, startedSeq: seq, startedAt: machine.t, heldSince });
+  if (machine.options.venue === "matching") saga.ratioAtStart = ratio;
   machine.sagas.set(slot, saga);
+  machine.touched.saga(saga, machine.poolInstrument(pool));
   book.setSaga(pool, slot);
   machine.index.disarm(pool);
   liquidationReceipt(machine, seq, saga, health);
@@ -59,17 +63,26 @@ const outcomeOf = {
   withdraw: "withdrawn",
 } as const;
 
-/** What became of an effect returns as an entry and moves its saga on; one that nobody waits for changes nothing and is reported. */
+/** The saga that waits for an effect. Ids of sagas end in their slot. */
+function sagaWaitingFor(machine: Machine, effect: Effect | undefined): Saga | undefined {
+  if (effect === undefined || effect.effect === "withdraw") return undefined;
+  const saga = machine.sagas.get(Number(effect.saga.slice(effect.saga.lastIndexOf("-") + 1)));
+  return saga?.effect === effect.id ? saga : undefined;
+}
+
+/** What became of an effect returns as an entry and moves its saga on; one that nobody waits for moves no saga and is reported. */
 export function applyOutcome(machine: Machine, entry: OutcomeEntry): void {
   const open = machine.openEffects.get(entry.effect);
-  const saga = open === undefined ? undefined : [...machine.sagas.values()].find((one) => one.effect === entry.effect);
+  const saga = sagaWaitingFor(machine, open);
   if (open === undefined || saga === undefined || outcomeOf[open.effect] !== entry.k) {
     const fills = entry.k === "closed" && entry.fills.length > 0 ? { fills: entry.fills } : {};
     machine.fact("outcome.ignored", { effect: entry.effect, kind: entry.k, ...fills });
+    if (entry.k === "closed" && machine.options.venue === "matching") bookLateFills(machine, entry);
     return;
   }
-  machine.openEffects.delete(entry.effect);
-  machine.openEffects.delete(cancelId(entry.effect));
+  machine.touched.saga(saga, machine.poolInstrument(saga.pool));
+  machine.effectDone(entry.effect);
+  machine.effectDone(cancelId(entry.effect));
   saga.effect = null;
   saga.cancelling = false;
   if (entry.k === "blocked") {
@@ -107,7 +120,9 @@ function afterClose(
 ): void {
   const instrument = machine.book.instrumentIndex(order.instrument);
   const backed = saga.state === "fund-backed";
-  const closed = settleFills(machine, saga, instrument, entry.fills, { takerFee: saga.state === "partial", backed });
+  if (machine.options.venue === "matching") rememberClose(machine, order, entry.fills);
+  const terms = { takerFee: saga.state === "partial", backed };
+  const closed = settleFills(machine, saga, { instrument, side: order.side }, entry.fills, terms);
   if (saga.frame !== machine.frame) return judgeSaga(machine, saga);
   // Nothing deep enough stood there: the saga waits for the next look at health, as the scope's state says.
   if (order.whenDeep && closed.isZero()) return;
@@ -126,6 +141,7 @@ function afterClose(
 
 /** Judges a saga's pool on the present frame and goes where the table says (LIQ-02). */
 export function judgeSaga(machine: Machine, saga: Saga): void {
+  machine.touched.saga(saga, machine.poolInstrument(saga.pool));
   const event = verdict(machine, saga);
   // Doubtful prices forbid liquidating, never releasing.
   const holds = event !== "safe" && event !== "flat";
@@ -158,6 +174,7 @@ function enter(machine: Machine, saga: Saga, event: SagaEvent): void {
 
 /** Carries a saga on until it waits for the venue, for the next look at health, or is over. */
 function drive(machine: Machine, saga: Saga): void {
+  machine.touched.saga(saga, machine.poolInstrument(saga.pool));
   switch (saga.state) {
     case "partial":
       return afterStage(machine, saga, continuePartial(machine, saga), endPass);

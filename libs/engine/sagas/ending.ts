@@ -119,6 +119,7 @@ function coverShortfall(
 export function endSaga(machine: Machine, saga: Saga): void {
   const { book } = machine;
   const row = book.poolRow(saga.pool);
+  machine.touched.saga(saga, machine.poolInstrument(saga.pool));
   if (saga.state !== "released") {
     chargeClosingFees(machine, saga);
     if (row >= 0) {

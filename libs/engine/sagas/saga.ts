@@ -60,6 +60,8 @@ export interface Saga {
   /** What the roundings of its fills brought to `rounding`, by asset number. */
   rounded: Map<number, Rational>;
   deleveraging: Deleveraging | null;
+  /** E_M / MM when it began; null: no requirement. Absent in scenario files. */
+  ratioAtStart?: string | null;
 }
 
 type Beginning = Pick<Saga, "slot" | "id" | "pool" | "account" | "startedSeq" | "startedAt" | "heldSince">;

@@ -1,17 +1,20 @@
 import { Rational } from "#libs/decimal/index.ts";
-import type { Fill } from "#libs/contracts/log.ts";
+import type { Fill, Side } from "#libs/contracts/log.ts";
 import { topUp } from "#libs/domain/liquidation/fund-backed.ts";
 import { notional, value } from "#libs/domain/positions/value.ts";
 import { contractsOf } from "../amounts.ts";
+import { pairHalf, takeHalf } from "../clearing.ts";
 import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
+import type { Draft } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly } from "../resting-orders.ts";
+import { bookExcess } from "./answered.ts";
 import { coverDeficit } from "./bad-debt.ts";
 import { payFromFund, spendable } from "./fund.ts";
 import { referencePrice } from "./judgement.ts";
 import { stageOfState, type Saga } from "./saga.ts";
-import { badDebtAccount, insuranceAccount, marketAccount } from "../system-accounts.ts";
+import { badDebtAccount, clearingAccount, insuranceAccount, marketAccount } from "../system-accounts.ts";
 
 export interface Closing {
   readonly instrument: number;
@@ -41,19 +44,18 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   for (const account of [saga.account, counterparty]) bookAccruedFunding(machine, book.row(account, instrument));
   const draft = machine.ledger.begin();
   const done = fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
-  const other = fillSide(machine, draft, {
-    account: counterparty,
-    instrument,
-    qty: signed.negated(),
-    price,
-    liquidation: false,
-  });
-  draft.cash(badDebtAccount, settle, other.deficit.negated());
+  const deficit = takeOtherSide(machine, draft, closing, signed);
+  draft.cash(badDebtAccount, settle, deficit.negated());
   const payTo = (amount: Rational): void => {
     if (book.isIsolated(row)) draft.margin(row, settle, amount);
     else draft.cash(saga.account, settle, amount);
   };
-  noteRounding(saga, settle, draft.residueToRounding(settle));
+  const residue = draft.residueToRounding(settle);
+  noteRounding(
+    saga,
+    settle,
+    residue.plus(counterparty === clearingAccount ? owedByOtherHalf(machine, closing, signed) : Rational.zero),
+  );
   if (closing.takerFee) {
     const fee = feeOf(machine, instrument, qty, price, rules.takerFee);
     payTo(fee.negated());
@@ -64,7 +66,7 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   draft.cash(insuranceAccount, settle, paid.negated());
   draft.book("fill");
   saga.closed = true;
-  if (other.deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: other.deficit, instrument, saga: null });
+  if (deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: deficit, instrument, saga: null });
   noteUncovered(machine, saga, closing, held, paid);
   if (!paid.isZero()) payFromFund(machine, saga, settle, paid);
   reportClose(machine, saga, closing, held, done.outcome.realised, paid);
@@ -72,6 +74,26 @@ export function settleClose(machine: Machine, saga: Saga, closing: Closing): Rat
   if (!book.isIsolated(row)) releaseIfFlat(machine, row);
   releaseIfFlat(machine, book.row(counterparty, instrument));
   return paid;
+}
+
+/** The counterparty's side: half of a trade where `clearing` stands for it, else a fill of its own. Returns its deficit. */
+function takeOtherSide(machine: Machine, draft: Draft, closing: Closing, signed: Rational): Rational {
+  const { instrument, price, counterparty } = closing;
+  if (counterparty === clearingAccount) {
+    takeHalf(machine, draft, instrument, signed, price);
+    return Rational.zero;
+  }
+  const qty = signed.negated();
+  return fillSide(machine, draft, { account: counterparty, instrument, qty, price, liquidation: false }).deficit;
+}
+
+/** LIQ-26: of a purchase the roundings come to light with the other half: a quantum where the value is not a whole number of them. */
+function owedByOtherHalf(machine: Machine, { instrument, price }: Closing, signed: Rational): Rational {
+  if (signed.sign < 0) return Rational.zero;
+  const rules = machine.instrument(instrument);
+  const { quantum } = machine.book.assetRules(machine.book.settleIndex(instrument));
+  const bought = value(rules, signed, price);
+  return bought.ceilTo(quantum).minus(bought.floorTo(quantum));
 }
 
 /** What the roundings of a saga's fills have brought to `rounding`: it gives back as much where the pool is short by them (LIQ-26). */
@@ -143,34 +165,50 @@ function reportClose(
 export function settleFills(
   machine: Machine,
   saga: Saga,
-  instrument: number,
+  order: { readonly instrument: number; readonly side: Side },
   fills: readonly Fill[],
   terms: { takerFee: boolean; backed: boolean },
 ): Rational {
+  const { instrument, side } = order;
   const rules = machine.instrument(instrument);
+  const live = machine.options.venue === "matching";
   let closed = Rational.zero;
   for (const fill of fills) {
     const row = machine.book.findRow(saga.account, instrument);
-    if (row < 0) break;
-    const open = contractsOf(rules, machine.book.qty(row)).abs();
+    const held = row < 0 ? Rational.zero : contractsOf(rules, machine.book.qty(row));
+    // What a fill of before the block has turned round is not closed by an order of the old side.
+    const open = live && held.sign === (side === "buy" ? 1 : -1) ? Rational.zero : held.abs();
+    if (!live && row < 0) break;
     const filled = Rational.parse(fill.qty);
     const qty = Rational.min(filled, open);
-    // A liquidation never turns a position round: what is too much is not booked but reported, for the venue to correct.
-    if (filled.above(open))
+    const price = Rational.parse(fill.price);
+    const excess = filled.minus(qty);
+    // A liquidation never turns a position round: what is too much is reported. A matching engine has traded it: an ordinary half (LIQ-28).
+    if (excess.sign > 0)
       machine.fact("liquidation.overfilled", {
         saga: saga.id,
         instrument: rules.id,
-        qty: filled.minus(open).toStringDown(),
+        qty: excess.toStringDown(),
         price: fill.price,
       });
-    if (qty.isZero()) break;
-    const price = Rational.parse(fill.price);
-    settleClose(machine, saga, { instrument, qty, price, counterparty: marketAccount, ...terms });
-    if (saga.state === "full") {
-      const size = notional(rules, qty, price);
-      saga.booked.set(instrument, (saga.booked.get(instrument) ?? Rational.zero).plus(size));
+    if (!live && qty.isZero()) break;
+    if (!qty.isZero()) {
+      const counterparty = live ? clearingAccount : marketAccount;
+      settleClose(machine, saga, { instrument, qty, price, counterparty, ...terms });
+      if (saga.state === "full") {
+        const size = notional(rules, qty, price);
+        saga.booked.set(instrument, (saga.booked.get(instrument) ?? Rational.zero).plus(size));
+      }
+      closed = closed.plus(qty);
     }
-    closed = closed.plus(qty);
+    if (!live) continue;
+    const to = { account: saga.account, instrument, side };
+    if (excess.sign > 0) bookExcess(machine, to, fill, excess, "overfilled");
+    pairHalf(machine, fill.trade, {
+      account: saga.account,
+      instrument,
+      signed: side === "buy" ? filled : filled.negated(),
+    });
   }
   return closed;
 }

@@ -1,0 +1,148 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
+import type { Machine } from "../machine.ts";
+import type { GateMode } from "./checks.ts";
+
+/** What an approval holds until the log says what became of it; plain, so that it can be recorded. Times are monotonic ms. */
+export interface ReservationView {
+  readonly request: string;
+  readonly order: string;
+  readonly instrument: string;
+  readonly side: "buy" | "sell";
+  /** Contracts still held. */
+  readonly qty: string;
+  /** null: a market order. */
+  readonly price: string | null;
+  readonly reduceOnly: boolean;
+  /** Another quantity or price for an order that rests or is approved, rather than a new order. */
+  readonly amends: boolean;
+  readonly expiresAt: number;
+}
+
+/** What of the overlay a decision read: with the book at its log position enough to make it again (`recheck`). */
+export interface OverlaySnapshot {
+  readonly mode: GateMode;
+  readonly reason: string;
+  /** By account, oldest first. */
+  readonly reservations: Readonly<Record<string, readonly ReservationView[]>>;
+  /** A code that the overlay gave by itself, without looking at any account. */
+  readonly alone: string | null;
+}
+
+/** A reservation with its exact numbers; immutable but for being dropped. */
+export interface Held {
+  readonly account: string;
+  readonly number: number;
+  readonly view: ReservationView;
+  readonly qty: Rational;
+  readonly price: Rational | null;
+}
+
+const none: readonly ReservationView[] = [];
+
+class Owner {
+  held: readonly Held[] = [];
+  #views: readonly ReservationView[] | null = none;
+
+  get views(): readonly ReservationView[] {
+    this.#views ??= this.held.map((one) => one.view);
+    return this.#views;
+  }
+  set(held: readonly Held[]): void {
+    this.held = held;
+    this.#views = null;
+  }
+}
+
+/** Reservations by account and in order of age. */
+export class Reservations {
+  readonly #owners = new Map<string, Owner>();
+  readonly #byAge = new Map<number, Held>();
+  #next = 0;
+
+  get size(): number {
+    return this.#byAge.size;
+  }
+  of(account: string): readonly Held[] {
+    return this.#owners.get(account)?.held ?? [];
+  }
+  views(account: string): readonly ReservationView[] {
+    return this.#owners.get(account)?.views ?? none;
+  }
+
+  add(account: string, view: ReservationView): Held {
+    const owner = this.#owners.get(account) ?? new Owner();
+    const price = view.price === null ? null : Rational.parse(view.price);
+    const held = { account, number: this.#next, view, qty: Rational.parse(view.qty), price };
+    this.#next += 1;
+    this.#owners.set(account, owner);
+    owner.set([...owner.held, held]);
+    this.#byAge.set(held.number, held);
+    return held;
+  }
+
+  drop(gone: Held): void {
+    const owner = this.#owners.get(gone.account);
+    if (owner === undefined || !this.#byAge.delete(gone.number)) return;
+    owner.set(owner.held.filter((one) => one !== gone));
+    if (owner.held.length === 0) this.#owners.delete(gone.account);
+  }
+
+  /** A part of it has filled: the rest is held on, or nothing is left. */
+  reduce(held: Held, by: Rational): void {
+    const qty = held.qty.minus(by);
+    if (qty.sign <= 0) return this.drop(held);
+    const owner = this.#owners.get(held.account) as Owner;
+    const left: Held = { ...held, qty, view: { ...held.view, qty: qty.toStringDown() } };
+    owner.set(owner.held.map((one) => (one === held ? left : one)));
+    // A key that is known keeps its place: the age is that of the approval.
+    this.#byAge.set(held.number, left);
+  }
+
+  /** Drops what may not be used any longer, the oldest first. */
+  dropUntil(isOver: (held: Held) => boolean): void {
+    for (const held of this.#byAge.values()) {
+      if (!isOver(held)) return;
+      this.drop(held);
+    }
+  }
+}
+
+/** A buy reserves more at a higher price, a sell at a lower one; a market order is reserved at mark, whatever that will be. */
+function dearer(side: "buy" | "sell", left: Rational | null, right: Rational | null): Rational | null {
+  if (left === null || right === null) return left ?? right;
+  return side === "buy" ? Rational.max(left, right) : Rational.min(left, right);
+}
+
+/**
+ * The orders of an account as the gate sees them: those of the book, oldest first, then those approved, in the order of their
+ * approval. An order that is being amended counts with the larger quantity and the price that reserves more.
+ */
+export function ordersWith(machine: Machine, account: number, view: CrossPool, held: readonly Held[]): RestingOrder[] {
+  const orders = [...view.orders];
+  for (const { view: one, qty, price } of held) {
+    const at = orders.findIndex((order) => order.id === one.order);
+    const known = orders[at];
+    if (known !== undefined) {
+      const most = Rational.max(known.qty, qty);
+      orders[at] = { ...known, qty: most, price: dearer(known.side, known.price, price) };
+      continue;
+    }
+    const { book } = machine;
+    const instrument = book.instrumentIndex(one.instrument);
+    // Rules that no longer list an instrument leave nothing that could be booked on it.
+    if (instrument < 0 || !book.isInstrumentListed(instrument)) continue;
+    const rules = book.instrumentRules(instrument);
+    const row = account < 0 ? -1 : book.findRow(account, instrument);
+    orders.push({
+      id: one.order,
+      instrument: rules,
+      side: one.side,
+      qty,
+      price,
+      reduceOnly: one.reduceOnly,
+      leverage: row < 0 ? rules.maxLeverage : book.leverage(row),
+    });
+  }
+  return orders;
+}
