@@ -8,6 +8,7 @@ export default defineConfig({
   root,
   test: {
     include: ["test/**/*.test.ts"],
+    globalSetup: [fileURLToPath(new URL("support/run-folder.ts", import.meta.url))],
     pool: "threads",
     // Modules have no effect on import, so the files may share a worker, which saves most of the run.
     isolate: false,

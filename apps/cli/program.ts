@@ -6,6 +6,7 @@ import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { registerExplain } from "./explain.ts";
 import { notice } from "./output.ts";
 import { registerReplay } from "./replay.ts";
+import { registerVerify } from "./verify.ts";
 
 function createProgram(finish: (exit: ExitCode) => void): Command {
   const program = new Command("plimsoll")
@@ -16,6 +17,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerReplay(program, finish);
   registerExplain(program, finish);
   registerCrash(program, finish);
+  registerVerify(program, finish);
   registerAsyncApi(program, finish);
   return program;
 }

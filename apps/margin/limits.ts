@@ -1,0 +1,47 @@
+/** Every bound of this process, in one place. Times in ms of the monotonic clock. */
+export const limits = {
+  /** A batch closes after so long, or so many entries, or at once when the engine asks the outside for something. */
+  batchMs: 5,
+  batchEntries: 1_000,
+  /** Applying waits while so many entries are not committed yet. */
+  uncommittedEntries: 4_000,
+  /** Entries are applied in slices about so long; between them questions are answered. */
+  sliceMs: 0.5,
+  readAhead: 500,
+  readWaitMs: 50,
+  leaseMs: 1_000,
+  renewMs: 200,
+  /** Without a renewal for so long, nothing is answered: somebody else may lead already. */
+  answerMs: 700,
+  acquireMs: 100,
+  clockMs: 100,
+  /** Time entries whose storing is not confirmed yet; further ticks are left out. */
+  clockOutstanding: 10,
+  commitLagMs: 500,
+  markAgeMs: 2_000,
+  /** After a stream looked wrong, it is read once more before it is called so. */
+  rereadMs: 5_000,
+  handshakeMs: 1_000,
+  resendMs: 2_000,
+  /** Facts in one message, and bytes of it: NATS takes a mebibyte. */
+  factsPerMessage: 500,
+  factBytes: 512 * 1024,
+  /** Committed batches whose facts are not published yet; committing waits beyond. */
+  unpublishedBatches: 256,
+  decisionsQueued: 10_000,
+  decisionsPerInsert: 500,
+  decisionsMs: 250,
+  /** Questions answered in one go, and waiting ones; beyond they are refused as `overloaded`. */
+  questionsPerSlice: 64,
+  questionsQueued: 5_000,
+  reconcileAccounts: 500,
+  reconcileDifferences: 100,
+  retryFirstMs: 50,
+  retryMostMs: 1_000,
+  snapshotEntries: 50_000,
+  snapshotMs: 60_000,
+  followMs: 200,
+} as const;
+
+/** What the process ends with when another one has taken its shard over. */
+export const deposedExit = 70;

@@ -1,0 +1,23 @@
+/** The journal of a shard: how its lines are written, and how it is replayed. */
+export {
+  factLine,
+  factsOf,
+  type Genesis,
+  journalLine,
+  type JournalLine,
+  journalLines,
+  JournalUnreadable,
+  linesOf,
+  messageHash,
+  oneLine,
+  packed,
+  type PublishedFact,
+} from "./format.ts";
+export {
+  liveOptions,
+  type CommittedBatch,
+  ReplayDiffers,
+  type Replayed,
+  Replayer,
+  type ReplayPosition,
+} from "./replayer.ts";
