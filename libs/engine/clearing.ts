@@ -24,14 +24,26 @@ const pendingHalvesMax = 1024;
  *
  * What is left goes to `rounding` and is never negative. A party pays P, the sum of its legs' values each rounded up, so P is a
  * whole number and at least the exact value of its side. Buying: P ≥ v, hence P ≥ K, and P − K is left. Selling: its exact
- * value is −v, P ≥ −v ≥ −K, and P + K is left. Both halves together leave what a trade booked at once does.
+ * value is −v, P ≥ −⌊v⌋ ≥ −K, and P + K is left. Both halves together leave what a trade booked at once does.
+ *
+ * `ahead`: contracts of the same half that were booked before these (a closing fill beyond the position comes in two parts).
+ * K is then ⌈v(ahead + q)⌉ − ⌈v(ahead)⌉, which lies between ⌊v(q)⌋ and ⌈v(q)⌉, so that the same holds.
  */
-export function takeHalf(machine: Machine, draft: Draft, instrument: number, signed: Rational, price: Rational): void {
+export function takeHalf(
+  machine: Machine,
+  draft: Draft,
+  instrument: number,
+  signed: Rational,
+  price: Rational,
+  ahead = Rational.zero,
+): void {
   const { book } = machine;
   const rules = machine.instrument(instrument);
   const settle = book.settleIndex(instrument);
   const { quantum } = book.assetRules(settle);
-  const bought = value(rules, signed.abs(), price).ceilTo(quantum);
+  const upTo = (qty: Rational): Rational => value(rules, qty, price).ceilTo(quantum);
+  const whole = upTo(signed.abs().plus(ahead));
+  const bought = ahead.isZero() ? whole : whole.minus(upTo(ahead));
   moveCost(machine, draft, instrument, lotsOf(rules, signed), signed.sign > 0 ? bought : bought.negated());
 }
 
@@ -115,7 +127,10 @@ export function bookClearingFunding(
     quanta += booked;
   }
   quanta += unexplained.floorIn(quantum);
-  if (row >= 0) book.setRowFundingEpoch(row, book.market.fundingEpoch(instrument));
+  if (row >= 0) {
+    book.setRowFundingEpoch(row, book.market.fundingEpoch(instrument));
+    machine.touched.account(clearingAccount);
+  }
   const amount = amountOf(book.assetRules(settle), quanta);
   const draft = machine.ledger.begin();
   if (!accrued.isZero()) draft.accrued(row, settle, accrued.negated());

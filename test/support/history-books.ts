@@ -122,9 +122,13 @@ function transactionsBalance(engine: Engine, { transactions }: Done): void {
       const left = Rational.sum(own.map((one) => one.amount));
       demand(left.isZero(), () => `I-01 ${kind} leaves ${left.toString()} ${id}`);
       const rounded = Rational.sum(own.filter((one) => one.account === rounding).map((one) => one.amount));
-      const most = quantum.times(Rational.ofInteger(own.length));
+      // FUND-07: what `clearing` accrues is rounded once for each half that is waited for.
+      const roundings = own.length + engine.machine.pendingHalves.size;
+      const most = quantum.times(Rational.ofInteger(roundings));
       // LIQ-26: what a pool's own roundings took may come back to it, and what those of an expiry took to `clearing`.
-      const back = (kind === "bad_debt" || kind === "rounding") && rounded.sign < 0;
+      // EXP-04: behind a matching engine a step of an expiry may take back a quantum that those before it brought.
+      const step = kind === "fill" && engine.machine.closedInstruments.size > 0 && rounded.plus(quantum).sign >= 0;
+      const back = (kind === "bad_debt" || kind === "rounding" || step) && rounded.sign < 0;
       demand(
         back || (rounded.sign >= 0 && rounded.below(most)),
         () => `I-02 ${kind} rounds ${rounded.toString()} ${id} with ${own.length} legs`,

@@ -21,6 +21,8 @@ export interface Half {
   readonly liquidity: "maker" | "taker" | null;
   /** The resting order that it takes from, if it is one. */
   readonly order: string | undefined;
+  /** Contracts of the same half that are booked already. */
+  readonly ahead?: Rational;
   /** Further fields of its fact. */
   readonly said: Readonly<Record<string, unknown>>;
 }
@@ -54,7 +56,7 @@ export function bookHalf(machine: Machine, half: Half): void {
   bookAccruedFunding(machine, row);
   const draft = machine.ledger.begin();
   const done = fillSide(machine, draft, { account, instrument, qty: signed, price, liquidation: false });
-  takeHalf(machine, draft, instrument, signed, price);
+  takeHalf(machine, draft, instrument, signed, price, half.ahead);
   // The missing money stands against bad_debt until it is covered below; cross cash never pays for an isolated pool.
   draft.cash(badDebtAccount, settle, done.deficit.negated());
   draft.residueToRounding(settle);

@@ -48,6 +48,7 @@ function leverageCovered(machine: Machine, account: number, row: number, leverag
   const before = evaluateCross(book.crossView(account), market, rules);
   const instrument = book.rowInstrument(row);
   const previous = book.leverage(row);
+  const chosen = book.chosenLeverage(row);
   const isolatedIm = (chosen: Rational | null): Rational =>
     initialMarginAt(
       machine.instrument(instrument),
@@ -58,7 +59,7 @@ function leverageCovered(machine: Machine, account: number, row: number, leverag
     );
   book.setLeverage(row, leverage);
   const after = evaluateCross(book.crossView(account), market, rules);
-  book.setLeverage(row, previous);
+  book.setLeverage(row, chosen);
   // What the isolated position itself needs more counts against free as well.
   const settleUsd = market.index(machine.instrument(instrument).settle);
   const rise = book.isIsolated(row) ? isolatedIm(leverage).minus(isolatedIm(previous)).times(settleUsd) : Rational.zero;

@@ -50,7 +50,7 @@ export function bookLateFills(machine: Machine, entry: ClosedEntry): void {
   const instrument = machine.book.instrumentIndex(target.instrument);
   for (const fill of fresh) {
     const qty = Rational.parse(fill.qty);
-    bookExcess(machine, { account, instrument, side: target.side }, fill, qty, "late");
+    bookExcess(machine, { account, instrument, side: target.side }, fill, qty, Rational.zero, "late");
     pairHalf(machine, fill.trade, { account, instrument, signed: target.side === "buy" ? qty : qty.negated() });
   }
   const trades = [...target.trades, ...fresh.flatMap((one) => (one.trade === undefined ? [] : [one.trade]))];
@@ -63,6 +63,7 @@ export function bookExcess(
   to: { readonly account: number; readonly instrument: number; readonly side: Side },
   fill: Fill,
   qty: Rational,
+  ahead: Rational,
   reason: "late" | "overfilled",
 ): void {
   bookHalf(machine, {
@@ -72,6 +73,7 @@ export function bookExcess(
     price: Rational.parse(fill.price),
     liquidity: null,
     order: undefined,
+    ahead,
     said: { ...(fill.trade === undefined ? {} : { trade: fill.trade }), reason },
   });
 }

@@ -203,7 +203,7 @@ export function settleFills(
     }
     if (!live) continue;
     const to = { account: saga.account, instrument, side };
-    if (excess.sign > 0) bookExcess(machine, to, fill, excess, "overfilled");
+    if (excess.sign > 0) bookExcess(machine, to, fill, excess, qty, "overfilled");
     pairHalf(machine, fill.trade, {
       account: saga.account,
       instrument,
