@@ -1,4 +1,4 @@
-import { amountDecimalsMax, formatUnits, parseAmount, powerOfTen } from "./amounts.ts";
+import { amountDecimalsMax, exponentOf, formatUnits, parseAmount, powerOfTen } from "./amounts.ts";
 
 /** Past this size a fraction is reduced, so that long sums of quotients stay small without paying a gcd at every step. */
 const reduceAboveBits = 512n;
@@ -175,11 +175,15 @@ export class Rational {
 
   /** NUM-06: as a decimal string of at most `decimals` places, rounded towards minus infinity: credit, ratios, prices. */
   toStringDown(decimals: number = amountDecimalsMax): string {
+    const exact = exponentOf(this.denominator, decimals);
+    if (exact >= 0) return formatUnits(this.numerator, exact);
     return formatUnits(floorDivide(this.numerator * powerOfTen(decimals), this.denominator), decimals);
   }
 
   /** NUM-06: as a decimal string of at most `decimals` places, rounded towards plus infinity: requirements and debts. */
   toStringUp(decimals: number = amountDecimalsMax): string {
+    const exact = exponentOf(this.denominator, decimals);
+    if (exact >= 0) return formatUnits(this.numerator, exact);
     return formatUnits(ceilDivide(this.numerator * powerOfTen(decimals), this.denominator), decimals);
   }
 

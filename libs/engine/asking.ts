@@ -168,6 +168,8 @@ function systemBalances(machine: Machine, account: number): Record<string, strin
   );
 }
 
+export const answerFund = (machine: Machine): ExchangeAnswer["fund"] => systemBalances(machine, insuranceAccount);
+
 export function answerExchange(machine: Machine): ExchangeAnswer {
   const { book } = machine;
   const instruments = [...Array(book.instrumentCount).keys()]
@@ -175,7 +177,7 @@ export function answerExchange(machine: Machine): ExchangeAnswer {
     .sort((left, right) => (machine.instrument(left).id < machine.instrument(right).id ? -1 : 1));
   const name = (one: { account: string }): string => one.account;
   return {
-    fund: systemBalances(machine, insuranceAccount),
+    fund: answerFund(machine),
     house: systemBalances(machine, houseAccount),
     badDebt: systemBalances(machine, badDebtAccount),
     rounding: systemBalances(machine, roundingAccount),

@@ -41,9 +41,8 @@ export function takeHalf(
   const rules = machine.instrument(instrument);
   const settle = book.settleIndex(instrument);
   const { quantum } = book.assetRules(settle);
-  const upTo = (qty: Rational): Rational => value(rules, qty, price).ceilTo(quantum);
-  const whole = upTo(signed.abs().plus(ahead));
-  const bought = ahead.isZero() ? whole : whole.minus(upTo(ahead));
+  const whole = value(rules, signed.abs().plus(ahead), price).ceilTo(quantum);
+  const bought = ahead.isZero() ? whole : whole.minus(value(rules, ahead, price).ceilTo(quantum));
   moveCost(machine, draft, instrument, lotsOf(rules, signed), signed.sign > 0 ? bought : bought.negated());
 }
 

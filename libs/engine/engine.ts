@@ -4,7 +4,7 @@ import type { Receipt } from "#libs/domain/receipts/types.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
-import { answerAccount, answerAllocation, answerExchange, answerReduce } from "./asking.ts";
+import { answerAccount, answerAllocation, answerExchange, answerFund, answerReduce } from "./asking.ts";
 import {
   checkConservation,
   checkFunds,
@@ -132,6 +132,11 @@ export class Engine {
 
   exchange(): ExchangeAnswer {
     return answerExchange(this.machine);
+  }
+
+  /** What the insurance fund holds, by asset. */
+  fund(): ExchangeAnswer["fund"] {
+    return answerFund(this.machine);
   }
 
   allocation(instrument: string, side: "long" | "short", qty: string, policy?: AdlPolicy): AllocationAnswer {

@@ -43,20 +43,20 @@ function convertLargeDebts(machine: Machine): void {
 /** Whether every price that a pool is valued at is known. */
 function priced(machine: Machine, pool: number): boolean {
   const { book } = machine;
-  const { market } = book;
-  const known = (row: number): boolean => {
-    const instrument = book.rowInstrument(row);
-    if (book.qty(row) === 0n) return true;
-    return market.markPrice(instrument) !== null && market.indexPrice(book.settleIndex(instrument)) !== null;
-  };
   const own = book.poolRow(pool);
-  if (own >= 0) return known(own);
+  if (own >= 0) return pricedRow(machine, own);
   const account = book.poolAccount(pool);
   for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row))
-    if (!book.isIsolated(row) && !known(row)) return false;
+    if (!book.isIsolated(row) && !pricedRow(machine, row)) return false;
   for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row))
-    if (book.cashAmount(row) !== 0n && market.indexPrice(book.cashAsset(row)) === null) return false;
+    if (book.cashAmount(row) !== 0n && book.market.indexPrice(book.cashAsset(row)) === null) return false;
   return true;
+}
+
+function pricedRow({ book }: Machine, row: number): boolean {
+  if (book.qty(row) === 0n) return true;
+  const instrument = book.rowInstrument(row);
+  return book.market.markPrice(instrument) !== null && book.market.indexPrice(book.settleIndex(instrument)) !== null;
 }
 
 /** Judges pools in the given order; returns those at or below an intervention threshold. */

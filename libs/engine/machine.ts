@@ -15,6 +15,7 @@ import { Judge } from "./judge.ts";
 import { Ledger } from "./ledger.ts";
 import type { PendingHalf } from "./clearing.ts";
 import { PendingPools } from "./pending-pools.ts";
+import type { MovedElsewhere } from "./moved-elsewhere.ts";
 import type { AnsweredClose } from "./sagas/answered.ts";
 import type { Saga } from "./sagas/saga.ts";
 import { Sessions } from "./sessions.ts";
@@ -84,6 +85,8 @@ export class Machine {
   readonly expirySettled = new Map<number, bigint>();
   /** By effect: closing orders answered not long ago, in case the matching engine has more to say. */
   readonly answeredCloses = new Map<string, AnsweredClose>();
+  /** Positions that changed hands without the matching engine, until it says that it has read of it. */
+  readonly movedElsewhere: MovedElsewhere = new Map();
   /** What losses of a day and of a week are measured from. */
   readonly sessions = new Sessions();
   readonly breakerWindows: BreakerWindows = newBreakerWindows();

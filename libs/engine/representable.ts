@@ -1,6 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
+import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import { bookable, contractsOf, lotsOf } from "./amounts.ts";
 import type { Machine } from "./machine.ts";
 import { openLots } from "./pools.ts";
@@ -19,11 +20,13 @@ export function fits(
   const lots = openLots(machine, instrument) + lotsOf(rules, qty.abs());
   const contracts = contractsOf(rules, lots);
   const mark = book.market.markPrice(instrument) ?? price;
-  const worth = (at: Rational): bigint => fillValue(rules, contracts, at, quantum).floorIn(quantum);
+  if (!bookable(lots) || !bookable(worth(rules, contracts, price, quantum))) return false;
+  if (mark !== price && !bookable(worth(rules, contracts, mark, quantum))) return false;
   // Zero open interest: scaling by it raises a rate to one at most, and that bound is the value itself.
-  const margin = (leverage: Rational | null): bigint =>
-    initialMarginAt(rules, contracts, price, leverage, Rational.zero).ceilIn(quantum);
-  return (
-    bookable(lots) && bookable(worth(price)) && bookable(worth(mark)) && leverages.every((one) => bookable(margin(one)))
-  );
+  for (const leverage of leverages)
+    if (!bookable(initialMarginAt(rules, contracts, price, leverage, Rational.zero).ceilIn(quantum))) return false;
+  return true;
 }
+
+const worth = (rules: InstrumentRules, contracts: Rational, at: Rational, quantum: Rational): bigint =>
+  fillValue(rules, contracts, at, quantum).floorIn(quantum);

@@ -41,7 +41,7 @@ const fields = [
 ] as const;
 
 /** Those that only a shard behind a matching engine has: left out while they are empty. */
-const liveFields = ["pendingHalves", "expirySettled", "answeredCloses"] as const;
+const liveFields = ["pendingHalves", "expirySettled", "answeredCloses", "movedElsewhere"] as const;
 
 function stateOf(machine: Machine): Record<string, unknown> {
   const state: Record<string, unknown> = { pending: machine.pending.list() };

@@ -109,7 +109,8 @@ test("orders trade in price-time order, quantities are conserved and positions s
         const traded = makersOf(floor, entries).filter(([of]) => of === `${account}/${id}`);
         const left = traded.reduce((sum, [, one]) => sum - one, lots);
         const gone = entries.some((entry) => entry.k === "cancel" && entry.account === account && entry.id === id);
-        if (!gone) expect(floor.orders.get(key)?.lots ?? 0).toBe(left);
+        const changed = command.c === "amend" && command.account === account && command.id === id;
+        if (!gone && !changed) expect(floor.orders.get(key)?.lots ?? 0).toBe(left);
       }
       if (command.c !== "place") continue;
       const accepted = outcome.reply !== null && "state" in outcome.reply && outcome.reply.state !== "rejected";
@@ -130,7 +131,7 @@ test("orders trade in price-time order, quantities are conserved and positions s
       expect(ends.length).toBe(filled === command.terms.lots ? 0 : 1);
     }
   });
-  fc.assert(property, propertyOptions({ numRuns: 300 }));
+  fc.assert(property, propertyOptions({ numRuns: 150 }));
 });
 
 test("a close keeps to its quantity, limit, share of the depth and the fund's budget", () => {
@@ -181,13 +182,13 @@ test("a close keeps to its quantity, limit, share of the depth and the fund's bu
 });
 
 test("reading the journal again gives the same books, positions, sequences and answers, wherever it was cut", () => {
-  const { grids, owners } = venueParts();
+  const { shards, genesis, floor: made } = venueParts();
   const property = fc.property(venueSteps, fc.integer({ min: 3, max: 12 }), (steps, segmentCommands) => {
     const folder = mkdtempSync(`${tmpdir()}/plimsoll-venue-`);
     try {
       const limits = { ...journalLimits, segmentCommands, segmentsKept: 100, entriesInMemory: 4 };
-      let journal = Journal.open(folder, grids, owners, limits);
-      const written = new Map<string, Numbered[]>(owners.shards.map((shard) => [shard, []]));
+      let journal = Journal.open(folder, shards, genesis, limits);
+      const written = new Map<string, Numbered[]>(shards.map((shard) => [shard, []]));
       let reader = new StepReader(journal.floor);
       const reopened = new Set([Math.floor(steps.length / 3), Math.floor(steps.length / 2)]);
       const commands: Command[] = [];
@@ -195,7 +196,7 @@ test("reading the journal again gives the same books, positions, sequences and a
         if (reopened.has(at)) {
           const before = JSON.stringify(stateOf(journal.floor));
           journal.close();
-          journal = Journal.open(folder, grids, owners, limits);
+          journal = Journal.open(folder, shards, genesis, limits);
           expect(JSON.stringify(stateOf(journal.floor))).toBe(before);
           reader = readerAt(journal.floor, at);
         }
@@ -214,10 +215,9 @@ test("reading the journal again gives the same books, positions, sequences and a
         );
       }
       journal.close();
-      const { floor } = venueParts();
-      const straight = floor();
+      const straight = made();
       for (const command of commands) applyCommand(straight, command);
-      const last = Journal.open(folder, grids, owners, limits);
+      const last = Journal.open(folder, shards, genesis, limits);
       expect(stateOf(last.floor)).toEqual(stateOf(straight));
       last.close();
     } finally {

@@ -78,6 +78,11 @@ const constants = table(`
   breakers    | expiry                                             | breakers.expiryMs                    | 300000
   breakers    | re-opening                                         | breakers.reopenStepMs                | 30000
   owners      | entities                                           | entities                             | {"desk":{"accounts":["alice","bob"]}}
+  funding     | interval                                           | funding.intervalMs                   | 3600000
+  funding     | interest                                           | funding.interest                     | "0.0001"
+  funding     | clamp                                              | funding.rateMax                      | "0.0075"
+  funding     | of an instrument                                   | instruments[].funding                | {"intervalMs":14400000,"interest":"0","rateMax":"0.02"}
+  expiry      | settlement window                                  | settlementMinutes                    | 30
   expiry      | accounts per entry                                 | accountsPerEntryMax                  | 1000
   scenario    | where closing orders fill                          | liquidity                            | "depth"
 `);

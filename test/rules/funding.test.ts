@@ -93,7 +93,7 @@ describe("rate", () => {
       expect(fundingRate(premiums, number(interest), max === "—" ? null : number(max)).toStringDown()).toBe(rate);
     });
   test("FUND-06 funding times are 00:00, 08:00 and 16:00 UTC", () => {
-    const at = (text: string): string => new Date(nextFundingTime(Date.parse(text))).toISOString();
+    const at = (text: string): string => new Date(nextFundingTime(Date.parse(text), 480 * minute)).toISOString();
     expect(at("2025-10-10T07:59:59.999Z")).toBe("2025-10-10T08:00:00.000Z");
     expect(at("2025-10-10T08:00:00.000Z")).toBe("2025-10-10T16:00:00.000Z");
     expect(at("2025-10-10T23:00:00.000Z")).toBe("2025-10-11T00:00:00.000Z");
@@ -107,7 +107,7 @@ describe("expiry", () => {
     let window = emptySettlement;
     for (const step of text === "—" ? [] : text.split(" ")) {
       const [at, price] = step.split(":");
-      window = recordSettlementIndex(window, number(price ?? ""), Number(at) * minute);
+      window = recordSettlementIndex(window, number(price ?? ""), Number(at) * minute, 30);
     }
     return window;
   };
@@ -131,19 +131,19 @@ describe("expiry", () => {
     test(`${rule} ${because}`, () => {
       const window = windowOf(index);
       const t = Number(at) * minute;
-      expect(settlementIndex(window, t)?.toStringDown() ?? "—").toBe(settlement);
+      expect(settlementIndex(window, t, 30)?.toStringDown() ?? "—").toBe(settlement);
       const again = loadSettlement(
         JSON.parse(JSON.stringify(saveSettlement(window))) as ReturnType<typeof saveSettlement>,
       );
-      expect(settlementIndex(again, t)?.toStringDown() ?? "—").toBe(settlement);
+      expect(settlementIndex(again, t, 30)?.toStringDown() ?? "—").toBe(settlement);
     });
   test("EXP-01 the length of the window is a parameter", () => {
     expect(settlementIndex(windowOf("0:100 9:200"), 10 * minute, 2)?.toStringDown()).toBe("150");
   });
   test("EXP-01 no more than a window of minutes is kept", () => {
     let window = emptySettlement;
-    for (let at = 0; at < 500; at += 1) window = recordSettlementIndex(window, number("100"), at * minute);
+    for (let at = 0; at < 500; at += 1) window = recordSettlementIndex(window, number("100"), at * minute, 30);
     expect(window.minutes.length).toBeLessThanOrEqual(31);
-    expect(recordSettlementIndex(window, number("1"), 1e13).minutes.length).toBeLessThanOrEqual(31);
+    expect(recordSettlementIndex(window, number("1"), 1e13, 30).minutes.length).toBeLessThanOrEqual(31);
   });
 });

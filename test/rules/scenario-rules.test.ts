@@ -61,6 +61,13 @@ const values = table(`
   rules/entities/desk/accounts        | ["fees"]                    | $.rules.entities.desk.accounts[0]    | system_account
   rules/entities/other                | {"accounts":["dora"]}       | $.rules.entities.other.accounts[0]   | duplicate_id
   rules/liquidity                     | "deep"                      | $.rules.liquidity                    | not_permitted
+  rules/funding                       | {"intervalMs":25200000}     | $.rules.funding.intervalMs           | out_of_range
+  rules/funding                       | {"intervalMs":0}            | $.rules.funding.intervalMs           | out_of_range
+  rules/funding                       | {"interest":"1.1"}          | $.rules.funding.interest             | out_of_range
+  rules/instruments/0/funding         | {"rateMax":"0"}             | $.rules.instruments[0].funding.rateMax | out_of_range
+  rules/instruments/0/funding         | {"intervalMs":59999}        | $.rules.instruments[0].funding.intervalMs | out_of_range
+  rules/settlementMinutes             | 0                           | $.rules.settlementMinutes            | out_of_range
+  rules/settlementMinutes             | 1441                        | $.rules.settlementMinutes            | out_of_range
   rules/accountsPerEntryMax           | 0                           | $.rules.accountsPerEntryMax          | out_of_range
 `);
 

@@ -1,9 +1,10 @@
 import { expect, test } from "vitest";
+import { slotCount } from "#libs/contracts/live/shards.ts";
 import type { Command, Numbered, VenueEffect } from "#apps/venue/matching/commands.ts";
 import { applyCommand } from "#apps/venue/matching/exchange.ts";
 import type { Floor } from "#apps/venue/matching/floor.ts";
 import { readFacts } from "#apps/venue/service/facts.ts";
-import { venueParts } from "../support/venue.ts";
+import { venueDocument, venueParts } from "../support/venue.ts";
 
 const { floor: made } = venueParts(undefined, ["0"]);
 let count = 0;
@@ -205,6 +206,7 @@ test("positions that changed hands elsewhere count for reduce-only orders and in
   expect(entries).toMatchObject([
     {
       k: "attest",
+      facts: 1,
       positions: [
         ["a1", "BTC-PERP", "0.05"],
         ["a2", "BTC-PERP", "-0.1"],
@@ -220,4 +222,23 @@ test("the market's clock never falls in what is told", () => {
   const late = send(floor, { c: "cancel_all", account: "a2", instrument: null, t: 50 } as Omit<Command, "t">);
   const early = place(floor, "a2", "sell", 2, 100);
   expect([late, early].flatMap(({ entries }) => entries.map(({ t }) => t))).toEqual([50, 50]);
+});
+
+test("an owner with more positions than an attestation may hold is passed over, the others are told", () => {
+  const accounts = Array.from({ length: 6_000 }, (_, at) => `sub-${at}`);
+  const { floor: crowded } = venueParts({ ...venueDocument, entities: { broker: { accounts } } }, ["0"]);
+  const floor = crowded();
+  floor.positions.restore(
+    [...accounts, "a1"].flatMap((account) => [[account, "BTC-PERP", 1] as const, [account, "BTC-INV", -1] as const]),
+  );
+  const told: (readonly [string, string, string])[] = [];
+  for (let from = 0; from < slotCount;) {
+    const { entries, reply } = send(floor, { c: "attest", shard: "0", from, to: slotCount } as Omit<Command, "t">);
+    for (const entry of entries) if (entry.k === "attest") told.push(...entry.positions);
+    from = (reply as { to: number }).to;
+  }
+  expect(told).toEqual([
+    ["a1", "BTC-INV", "-1"],
+    ["a1", "BTC-PERP", "0.01"],
+  ]);
 });

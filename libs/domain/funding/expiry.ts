@@ -1,8 +1,6 @@
 import { Rational } from "#libs/decimal/index.ts";
 
 const minuteMs = 60_000;
-/** The settlement index is an average over this many minutes unless told otherwise. */
-export const settlementMinutes = 30;
 
 /** How long which index stood within one UTC minute: Σ price·ms and Σ ms. */
 interface MinuteSum {
@@ -47,7 +45,7 @@ export function recordSettlementIndex(
   window: SettlementWindow,
   price: Rational,
   t: number,
-  windowMinutes: number = settlementMinutes,
+  windowMinutes: number,
 ): SettlementWindow {
   const at = Math.max(t, window.t);
   return { minutes: standingUntil(window, windowMinutes, at).minutes, price, t: at };
@@ -57,11 +55,7 @@ export function recordSettlementIndex(
  * EXP-01 to EXP-03: the settlement index at `t`: the mean of the index over the last minutes, each price weighted by how
  * long it stood, rounded down to 1e-18; the window begins at a whole minute. Null when the index never had a price.
  */
-export function settlementIndex(
-  window: SettlementWindow,
-  t: number,
-  windowMinutes: number = settlementMinutes,
-): Rational | null {
+export function settlementIndex(window: SettlementWindow, t: number, windowMinutes: number): Rational | null {
   const { minutes, price } = standingUntil(window, windowMinutes, t);
   const oldest = Math.ceil(t / minuteMs) - windowMinutes;
   const counting = minutes.filter(({ minute }) => minute >= oldest);

@@ -1,8 +1,5 @@
 import { Rational } from "#libs/decimal/index.ts";
 
-/** Funding is fixed every eight hours of UTC unless an instrument says otherwise. */
-export const fundingIntervalMs = 28_800_000;
-
 /** Premium samples of one interval: fractions of the index, added up exactly. */
 export interface PremiumSum {
   readonly sum: Rational;
@@ -26,6 +23,6 @@ export function fundingRate(premiums: PremiumSum, interest: Rational, max: Ratio
 }
 
 /** FUND-06: the first funding time after `t` (UTC ms): whole intervals since midnight of 1 January 1970. */
-export function nextFundingTime(t: number, intervalMs: number = fundingIntervalMs): number {
+export function nextFundingTime(t: number, intervalMs: number): number {
   return (Math.floor(t / intervalMs) + 1) * intervalMs;
 }

@@ -2,7 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import { value } from "#libs/domain/positions/value.ts";
 import type { CrossPool, MarketView, OpenPosition, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
-import { initialMargin, positionNotional } from "./requirement.ts";
+import { initialMargin, positionNotional as heldNotional } from "./requirement.ts";
 
 /** What an instrument with resting orders needs of the cross pool. Contracts, and amounts in the settle asset. */
 export interface OrderDemand {
@@ -21,58 +21,126 @@ export interface OrderDemand {
   readonly difference: Rational;
 }
 
-/** One side's orders, oldest first, and what each would open once the older ones have filled (ORD-03). */
+/** One side's orders as they add up, oldest first: each closes what the older ones have left of the position, and opens the rest (ORD-03). */
 interface Side {
   readonly total: Rational;
-  readonly opening: readonly { readonly order: RestingOrder; readonly qty: Rational }[];
+  /** What of the position the orders so far would leave to be closed. */
+  readonly reducible: Rational;
+  /** Where tiers are read at entry: Σ |value| of the opening parts at their limits, market orders at mark. Settle asset. */
+  readonly opened: Rational;
+  /** ORD-02: Σ of what opening parts lose at mark the moment they fill at their limits; nothing for a market order. Settle asset. */
+  readonly difference: Rational;
 }
 
-function sideOf(orders: readonly RestingOrder[], side: "buy" | "sell", held: Rational): Side {
-  const against = side === "buy" ? held.sign < 0 : held.sign > 0;
-  let reducible = against ? held.abs() : Rational.zero;
-  let total = Rational.zero;
-  const opening: { order: RestingOrder; qty: Rational }[] = [];
-  for (const order of orders) {
-    if (order.side !== side) continue;
-    total = total.plus(order.qty);
-    const reduces = Rational.min(reducible, order.qty);
-    reducible = reducible.minus(reduces);
-    const qty = order.qty.minus(reduces);
-    if (!qty.isZero()) opening.push({ order, qty });
-  }
-  return { total, opening };
+/** What rests on one instrument, added up, so that a newer order is judged without looking at the older ones again. */
+export interface Resting {
+  readonly instrument: InstrumentRules;
+  readonly position: OpenPosition | null;
+  readonly isolated: boolean;
+  readonly mark: Rational;
+  readonly openInterest: Rational;
+  /** The position's, else that of the oldest order. */
+  readonly leverage: Rational | null;
+  readonly positionNotional: Rational;
+  readonly positionIm: Rational;
+  readonly count: number;
+  readonly buys: Side;
+  readonly sells: Side;
 }
 
-const signed = (order: RestingOrder, qty: Rational): Rational => (order.side === "buy" ? qty : qty.negated());
+function marginAt(
+  { instrument, openInterest }: Pick<Resting, "instrument" | "openInterest">,
+  leverage: Rational | null,
+  target: Rational,
+  notional: Rational,
+): Rational {
+  return initialMargin(instrument, target, notional, leverage, openInterest);
+}
 
-/** ORD-02: what the opening part loses at mark the moment it fills at its limit; nothing for a market order. Settle asset. */
-function differenceOf(side: Side, instrument: InstrumentRules, mark: Rational): Rational {
-  let total = Rational.zero;
-  for (const { order, qty } of side.opening) {
-    if (order.price === null || order.price.equals(mark)) continue;
-    const contracts = signed(order, qty);
-    const loss = value(instrument, contracts, order.price).minus(value(instrument, contracts, mark));
-    if (loss.sign > 0) total = total.plus(loss);
+/** An instrument on which nothing rests yet; `position` the account's position on it, null if flat. */
+export function nothingResting(
+  instrument: InstrumentRules,
+  position: OpenPosition | null,
+  isolated: boolean,
+  market: MarketView,
+): Resting {
+  const held = position?.qty ?? Rational.zero;
+  const { zero } = Rational;
+  const mark = market.mark(instrument.id);
+  const openInterest = market.openInterest(instrument.id);
+  const leverage = position?.leverage ?? null;
+  const positionNotional = position === null ? zero : heldNotional(position, market);
+  const positionIm = marginAt({ instrument, openInterest }, leverage, held, positionNotional);
+  const side = (against: boolean): Side => ({
+    total: zero,
+    reducible: against ? held.abs() : zero,
+    opened: zero,
+    difference: zero,
+  });
+  const sides = { count: 0, buys: side(held.sign < 0), sells: side(held.sign > 0) };
+  return { instrument, position, isolated, mark, openInterest, leverage, positionNotional, positionIm, ...sides };
+}
+
+/** The same with one more order, the newest. A reduce-only one is passed over. */
+export function restingWith(resting: Resting, order: RestingOrder): Resting {
+  if (order.reduceOnly) return resting;
+  const { instrument, mark, count } = resting;
+  const buying = order.side === "buy";
+  const side = buying ? resting.buys : resting.sells;
+  const reduces = Rational.min(side.reducible, order.qty);
+  const qty = order.qty.minus(reduces);
+  const price = order.price ?? mark;
+  let { opened, difference } = side;
+  if (!qty.isZero()) {
+    // At mark the size alone counts.
+    if (instrument.notional === "entry") opened = opened.plus(value(instrument, qty, price).abs());
+    if (!price.equals(mark)) {
+      const contracts = buying ? qty : qty.negated();
+      const loss = value(instrument, contracts, price).minus(value(instrument, contracts, mark));
+      if (loss.sign > 0) difference = difference.plus(loss);
+    }
   }
-  return total;
+  const next: Side = {
+    total: side.total.plus(order.qty),
+    reducible: side.reducible.minus(reduces),
+    opened,
+    difference,
+  };
+  const first = count === 0 && resting.leverage === null ? leverageOfFirst(resting, order) : {};
+  return { ...resting, ...first, count: count + 1, ...(buying ? { buys: next } : { sells: next }) };
+}
+
+function leverageOfFirst(resting: Resting, { leverage }: RestingOrder): Pick<Resting, "leverage" | "positionIm"> {
+  const held = resting.position?.qty ?? Rational.zero;
+  return { leverage, positionIm: marginAt(resting, leverage, held, resting.positionNotional) };
 }
 
 /** TIER-08 for a size reached by orders: at mark, or at entry, where opened parts enter at their limits (market orders: at mark). */
-function notionalAfter(
-  instrument: InstrumentRules,
-  position: OpenPosition | null,
-  target: Rational,
-  side: Side,
-  mark: Rational,
-): Rational {
+function notionalAfter({ instrument, position, mark }: Resting, target: Rational, side: Side): Rational {
   if (instrument.notional === "mark") return value(instrument, target, mark).abs();
-  let total = Rational.zero;
-  if (position !== null && position.qty.sign === target.sign) {
-    const kept = Rational.min(position.qty.abs(), target.abs());
-    total = position.cost.abs().times(kept).dividedBy(position.qty.abs());
+  if (position === null || position.qty.sign !== target.sign) return side.opened;
+  const kept = Rational.min(position.qty.abs(), target.abs());
+  return position.cost.abs().times(kept).dividedBy(position.qty.abs()).plus(side.opened);
+}
+
+/** ORD-01 to ORD-04: what is needed with all that rests. */
+export function demandOf(resting: Resting): OrderDemand {
+  const { instrument, isolated, position, buys, sells, positionNotional, positionIm, leverage } = resting;
+  const held = position?.qty ?? Rational.zero;
+  let [size, notional, im] = [held.abs(), positionNotional, positionIm];
+  for (const { side, target } of [
+    { side: buys, target: held.plus(buys.total) },
+    { side: sells, target: held.minus(sells.total) },
+  ]) {
+    if (side.total.isZero() || target.isZero()) continue;
+    // At mark all three grow with the size together; at entry a smaller size may have cost more, and the larger need counts.
+    const reached = notionalAfter(resting, target, side);
+    size = Rational.max(size, target.abs());
+    notional = Rational.max(notional, reached);
+    im = Rational.max(im, marginAt(resting, leverage, target, reached));
   }
-  for (const { order, qty } of side.opening) total = total.plus(value(instrument, qty, order.price ?? mark).abs());
-  return total;
+  const difference = buys.difference.plus(sells.difference);
+  return { instrument, isolated, size, notional, im, positionNotional, positionIm, difference };
 }
 
 /**
@@ -86,31 +154,9 @@ export function orderDemand(
   orders: readonly RestingOrder[],
   market: MarketView,
 ): OrderDemand {
-  const held = position?.qty ?? Rational.zero;
-  const counted = orders.filter(({ reduceOnly }) => !reduceOnly);
-  const leverage = position?.leverage ?? counted[0]?.leverage ?? null;
-  const mark = market.mark(instrument.id);
-  const openInterest = market.openInterest(instrument.id);
-  const marginAt = (target: Rational, notional: Rational): Rational =>
-    initialMargin(instrument, target, notional, leverage, openInterest);
-  const heldNotional = position === null ? Rational.zero : positionNotional(position, market);
-  const heldIm = marginAt(held, heldNotional);
-  const buys = sideOf(counted, "buy", held);
-  const sells = sideOf(counted, "sell", held);
-  let [size, notional, im] = [held.abs(), heldNotional, heldIm];
-  for (const { side, target } of [
-    { side: buys, target: held.plus(buys.total) },
-    { side: sells, target: held.minus(sells.total) },
-  ]) {
-    if (side.total.isZero() || target.isZero()) continue;
-    // At mark all three grow with the size together; at entry a smaller size may have cost more, and the larger need counts.
-    const reached = notionalAfter(instrument, position, target, side, mark);
-    size = Rational.max(size, target.abs());
-    notional = Rational.max(notional, reached);
-    im = Rational.max(im, marginAt(target, reached));
-  }
-  const difference = differenceOf(buys, instrument, mark).plus(differenceOf(sells, instrument, mark));
-  return { instrument, isolated, size, notional, im, positionNotional: heldNotional, positionIm: heldIm, difference };
+  let resting = nothingResting(instrument, position, isolated, market);
+  for (const order of orders) resting = restingWith(resting, order);
+  return demandOf(resting);
 }
 
 /** ORD-01, ORD-06: the demands of all instruments with orders that count, in order of instrument id. */

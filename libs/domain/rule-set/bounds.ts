@@ -1,5 +1,5 @@
 import { Rational } from "#libs/decimal/index.ts";
-import type { Problem } from "./documents.ts";
+import type { FundingDocument, Problem } from "./documents.ts";
 
 /** What can be wrong with the meaning of rules whose shape is right. */
 export type RuleProblemCode =
@@ -55,6 +55,25 @@ export function checkRanges<const Ranges extends Readonly<Record<string, Range>>
     const bound = broken(Rational.parse(text), ranges[key] ?? {});
     if (bound !== undefined) report(`${path}.${key}`, "out_of_range", `${text} must be ${bound}`);
   }
+}
+
+const dayMs = 86_400_000;
+const shortestIntervalMs = 60_000;
+
+/** FUND-05, FUND-06: a day is a whole number of intervals, and rates are fractions. */
+export function checkFunding(report: Report, path: string, funding: FundingDocument | undefined): void {
+  if (funding === undefined) return;
+  const { intervalMs } = funding;
+  if (intervalMs !== undefined && (intervalMs < shortestIntervalMs || dayMs % intervalMs !== 0))
+    report(
+      `${path}.intervalMs`,
+      "out_of_range",
+      `${intervalMs} must divide a day and be at least ${shortestIntervalMs}`,
+    );
+  checkRanges(report, path, funding, {
+    interest: { least: "-1", most: "1" },
+    rateMax: { above: "0", most: "1" },
+  });
 }
 
 /** Reports ids that stand twice in a list. */

@@ -1,6 +1,6 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Range, Report } from "./bounds.ts";
-import { checkRanges, checkUnique, fraction, natural, positive, rate } from "./bounds.ts";
+import { checkFunding, checkRanges, checkUnique, fraction, natural, positive, rate } from "./bounds.ts";
 import type { InstrumentDocument } from "./documents.ts";
 
 const ranges = {
@@ -81,6 +81,7 @@ function checkOne(report: Report, path: string, one: InstrumentDocument, assets:
   const fees = Rational.parse(one.takerFee ?? "0").plus(Rational.parse(one.makerFee ?? "0"));
   if (fees.sign < 0)
     report(`${path}.makerFee`, "out_of_range", "a maker's rebate must not be more than the taker's fee");
+  checkFunding(report, `${path}.funding`, one.funding);
   checkTiers(report, `${path}.tiers`, one.tiers ?? []);
   checkSettlement(report, path, one, assets);
 }

@@ -1,11 +1,13 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Range, Report } from "./bounds.ts";
-import { checkRanges, collector, fraction, keyed, natural, positive, rate } from "./bounds.ts";
+import { checkFunding, checkRanges, collector, fraction, keyed, natural, positive, rate } from "./bounds.ts";
 import { checkAssets } from "./check-assets.ts";
 import { checkInstruments } from "./check-instruments.ts";
 import type { Problem, RuleDocument } from "./documents.ts";
 import type { RuleSet } from "./types.ts";
 import { isSystemAccount } from "./types.ts";
+
+const settlementMinutesMax = 1_440;
 
 const liquidationRanges = {
   fullAt: positive,
@@ -147,6 +149,9 @@ export function checkRules(document: RuleDocument, rules: RuleSet): Problem[] {
   if (document.marks !== undefined) checkMarks(report, document.marks, rules);
   checkRanges(report, "$.rules.limits", document.limits, { maxLeverage: positive, maxNotionalUsd: natural });
   checkBreakers(report, document, rules);
+  checkFunding(report, "$.rules.funding", document.funding);
+  if (rules.settlementMinutes < 1 || rules.settlementMinutes > settlementMinutesMax)
+    report("$.rules.settlementMinutes", "out_of_range", `must be from 1 to ${settlementMinutesMax}`);
   checkEntities(report, document);
   return [...problems];
 }

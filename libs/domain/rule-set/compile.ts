@@ -1,9 +1,17 @@
 import { Rational } from "#libs/decimal/index.ts";
-import type { AssetDocument, InstrumentDocument, Problem, RuleDocument, SliceDocument } from "./documents.ts";
+import type {
+  AssetDocument,
+  FundingDocument,
+  InstrumentDocument,
+  Problem,
+  RuleDocument,
+  SliceDocument,
+} from "./documents.ts";
 import type {
   AssetRules,
   BreakerRules,
   EntityRules,
+  FundingRules,
   InstrumentRules,
   MarkRules,
   ProviderRules,
@@ -14,6 +22,9 @@ import { checkRules } from "./check.ts";
 
 const decimal = (text: string | undefined, absent: string): Rational => Rational.parse(text ?? absent);
 const optional = (text: string | undefined): Rational | null => (text === undefined ? null : Rational.parse(text));
+
+/** Eight hours of UTC. */
+const fundingIntervalMs = 28_800_000;
 
 /** The finest amount that the textual form can express: what a missing quantum or lot means. */
 const finest = "0.000000000000000001";
@@ -54,7 +65,16 @@ function asset(document: AssetDocument): AssetRules {
   };
 }
 
-function instrument(document: InstrumentDocument): InstrumentRules {
+/** An instrument's own word, else the exchange's, else the rule book's. */
+function funding(own: FundingDocument = {}, all: FundingDocument = {}): FundingRules {
+  return {
+    intervalMs: own.intervalMs ?? all.intervalMs ?? fundingIntervalMs,
+    interest: decimal(own.interest ?? all.interest, "0.0001"),
+    rateMax: decimal(own.rateMax ?? all.rateMax, "0.0075"),
+  };
+}
+
+function instrument(document: InstrumentDocument, all: FundingDocument | undefined): InstrumentRules {
   const limits = document.limits ?? {};
   return {
     id: document.id,
@@ -88,6 +108,7 @@ function instrument(document: InstrumentDocument): InstrumentRules {
     priceBand: optional(document.priceBand),
     adlPolicy: document.adlPolicy ?? "queue",
     expiry: document.expiry ?? null,
+    funding: funding(document.funding, all),
     limits: {
       maxPosition: optional(limits.maxPosition),
       maxLong: optional(limits.maxLong),
@@ -200,7 +221,7 @@ export function compileRules(
   const rules: RuleSet = {
     version,
     assets: new Map(document.assets.map((one) => [one.id, asset(one)])),
-    instruments: new Map(document.instruments.map((one) => [one.id, instrument(one)])),
+    instruments: new Map(document.instruments.map((one) => [one.id, instrument(one, document.funding)])),
     liquidation: liquidation(document.liquidation),
     warnings: (document.warnings ?? ["1.5", "1.25", "1.1"]).map((text) => Rational.parse(text)),
     warningRearm: decimal(document.warningRearm, "0.02"),
@@ -218,6 +239,7 @@ export function compileRules(
     breakers: breakers(document.breakers),
     entities: entities(document.entities),
     liquidity: document.liquidity ?? "mark",
+    settlementMinutes: document.settlementMinutes ?? 30,
     accountsPerEntryMax: document.accountsPerEntryMax ?? 1000,
   };
   return { rules, problems: checkRules(document, rules) };

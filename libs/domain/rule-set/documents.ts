@@ -29,6 +29,11 @@ export interface AssetDocument {
   conversionFee?: string;
   conversionCap?: string;
 }
+export interface FundingDocument {
+  intervalMs?: number;
+  interest?: string;
+  rateMax?: string;
+}
 export interface InstrumentDocument {
   id: string;
   kind: "linear" | "inverse";
@@ -53,6 +58,7 @@ export interface InstrumentDocument {
   priceBand?: string;
   adlPolicy?: "queue" | "pro-rata" | "hedge-aware" | "hedge-aware-pro-rata";
   expiry?: number;
+  funding?: FundingDocument;
   limits?: {
     maxPosition?: string;
     maxLong?: string;
@@ -110,6 +116,8 @@ export interface RuleDocument {
   };
   entities?: Record<string, { accounts: string[] }>;
   liquidity?: "mark" | "depth" | "none";
+  funding?: FundingDocument;
+  settlementMinutes?: number;
   accountsPerEntryMax?: number;
 }
 

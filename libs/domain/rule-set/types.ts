@@ -65,6 +65,16 @@ export interface PositionLimits {
   readonly maxOpenInterestShare: Rational | null;
 }
 
+/** When a perpetual pays funding, and how much at most; rates are per interval. */
+export interface FundingRules {
+  /** Whole intervals of UTC; a day is a whole number of them. */
+  readonly intervalMs: number;
+  /** Added to the average premium. */
+  readonly interest: Rational;
+  /** The rate is no further from zero. */
+  readonly rateMax: Rational;
+}
+
 export interface InstrumentRules {
   readonly id: string;
   readonly kind: InstrumentKind;
@@ -93,6 +103,7 @@ export interface InstrumentRules {
   readonly adlPolicy: AdlPolicy;
   /** UTC ms at which a dated future expires; null: perpetual. */
   readonly expiry: number | null;
+  readonly funding: FundingRules;
   readonly limits: PositionLimits;
 }
 
@@ -191,6 +202,8 @@ export interface RuleSet {
   readonly breakers: BreakerRules;
   readonly entities: ReadonlyMap<string, EntityRules>;
   readonly liquidity: "mark" | "depth" | "none";
+  /** The settlement index of an expiry is an average over so many minutes. */
+  readonly settlementMinutes: number;
   /** Entries may write at most this many accounts. */
   readonly accountsPerEntryMax: number;
 }

@@ -4,6 +4,9 @@ import { operatorHalt } from "#libs/domain/breakers/halts.ts";
 import { cancelsRestingOrders } from "#libs/domain/breakers/states.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import type { RuleSet } from "#libs/domain/rule-set/types.ts";
+import { RulesIncompatible } from "../book.ts";
 import { takeExpired } from "../clearing.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding, settleChunk } from "../funding.ts";
@@ -14,14 +17,24 @@ import { coverDeficit } from "../sagas/bad-debt.ts";
 import { badDebtAccount, clearingAccount, roundingAccount } from "../system-accounts.ts";
 
 /** A new version of the rules: whole or not at all. Every band was armed under the old one, so every pool is judged anew. */
-export function applyRules(machine: Machine, entry: Extract<EntryBody, { k: "rules" }>): void {
+export function applyRules(machine: Machine, entry: Extract<Entry, { k: "rules" }>): void {
   const { rules, problems } = compileRules(entry.document, machine.rules.version + 1);
-  if (problems.length > 0) {
-    machine.fact("rules.rejected", { problems });
-    return;
+  const { source = null, sourceSeq = null } = entry;
+  const found = problems.length > 0 ? problems : take(machine, entry.document, rules);
+  if (found.length > 0) machine.fact("rules.rejected", { problems: found });
+  // The document stands in the log: who must know it finds it there by its producer's number.
+  else machine.fact("rules.changed", { version: rules.version, source, sourceSeq });
+}
+
+/** Rules that drop or redefine what is in use are refused like those that do not compile. */
+function take(machine: Machine, document: RuleDocument, rules: RuleSet): readonly Problem[] {
+  try {
+    machine.useRules(document, rules);
+    return [];
+  } catch (error) {
+    if (!(error instanceof RulesIncompatible)) throw error;
+    return [{ path: `$.document.${error.id}`, code: error.code, message: error.message }];
   }
-  machine.useRules(entry.document, rules);
-  machine.fact("rules.changed", { version: rules.version });
 }
 
 export function applyHalt(machine: Machine, entry: Extract<EntryBody, { k: "halt" }>): void {

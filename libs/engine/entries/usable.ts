@@ -1,4 +1,4 @@
-import { Rational } from "#libs/decimal/index.ts";
+import { NotAnAmount, Rational } from "#libs/decimal/index.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { notional } from "#libs/domain/positions/value.ts";
 import { bookable, lotsOf } from "../amounts.ts";
@@ -6,6 +6,9 @@ import type { Machine } from "../machine.ts";
 import { fits } from "../representable.ts";
 import { closeTarget } from "../sagas/answered.ts";
 import { clearingAccount } from "../system-accounts.ts";
+
+/** Of text that is no amount, so many characters are told. */
+const shownMax = 64;
 
 /** Thrown before anything has changed: the entry names what is not there, or needs a price that is not known. */
 export class EntryRefused extends Error {
@@ -34,6 +37,10 @@ function needAmount(machine: Machine, asset: string, amount: string): void {
   needAsset(machine, asset);
   if (!Rational.parse(amount).isMultipleOf(machine.market.asset(asset).quantum))
     throw new EntryRefused("off_quantum", amount);
+}
+
+function needAmounts(...texts: readonly string[]): void {
+  for (const text of texts) Rational.parse(text);
 }
 
 function needIndex(machine: Machine, asset: number): void {
@@ -129,7 +136,9 @@ function needBookable(machine: Machine, entry: Extract<Entry, { k: "order" }>): 
 
 /** Fills of a closing order that nobody knows cannot be booked, and those of an answered one only if told from the booked ones. */
 function needClosed(machine: Machine, entry: Extract<Entry, { k: "closed" }>): void {
-  if (machine.options.venue !== "matching" || entry.fills.length === 0) return;
+  if (machine.options.venue !== "matching")
+    return needAmounts(...entry.fills.flatMap(({ qty, price }) => [qty, price]));
+  if (entry.fills.length === 0) return;
   const target = closeTarget(machine, entry.effect);
   if (target === undefined) throw new EntryRefused("unknown_effect", entry.effect);
   const instrument = needInstrument(machine, target.instrument);
@@ -152,9 +161,18 @@ function needTraders(machine: Machine, entry: Entry): void {
 
 /**
  * INV-09: an entry that cannot be applied is refused before its sequence number counts and anything moves, so that the shard stops
- * with its state intact and the corrected entry is no duplicate. Throws `EntryRefused`, or `NotAnAmount` for bad text.
+ * with its state intact and the corrected entry is no duplicate. Every amount is read here once, so that one which is none is
+ * found before anything has changed. Throws `EntryRefused` and nothing else.
  */
 export function assertUsable(machine: Machine, entry: Entry): void {
+  try {
+    needAll(machine, entry);
+  } catch (error) {
+    throw error instanceof NotAnAmount ? new EntryRefused("not_an_amount", error.text.slice(0, shownMax)) : error;
+  }
+}
+
+function needAll(machine: Machine, entry: Entry): void {
   needTraders(machine, entry);
   switch (entry.k) {
     case "fill":
@@ -181,21 +199,30 @@ export function assertUsable(machine: Machine, entry: Entry): void {
       const instrument = needInstrument(machine, entry.instrument);
       needPrices(machine, instrument);
       if (entry.k === "margin") needAmount(machine, machine.instrument(instrument).settle, entry.amount);
+      else needAmounts(entry.qty, ...(entry.price === undefined ? [] : [entry.price]));
       return needAccountPrices(machine, entry.account);
     }
     case "trade":
     case "position": {
       const instrument = needInstrument(machine, entry.instrument);
+      needAmounts(entry.k === "trade" ? entry.price : entry.entry);
       return needLots(machine, instrument, entry.qty);
     }
     case "mode":
       needInstrument(machine, entry.instrument);
-      return entry.leverage === undefined ? undefined : needAccountPrices(machine, entry.account);
+      if (entry.leverage === undefined) return;
+      needAmounts(entry.leverage);
+      return needAccountPrices(machine, entry.account);
     case "funding":
+      needAmounts(entry.rate);
       return needPrices(machine, needInstrument(machine, entry.instrument));
-    case "settle":
     case "expire":
+      needAmounts(entry.price);
       return void needInstrument(machine, entry.instrument);
+    case "settle":
+      return void needInstrument(machine, entry.instrument);
+    case "attest":
+      return needAmounts(...entry.positions.map(([, , qty]) => qty));
     case "convert":
       return needAccountPrices(machine, entry.account);
     case "frame":
@@ -213,5 +240,8 @@ function needFrame(machine: Machine, entry: Extract<Entry, { k: "frame" }>): voi
     needInstrument(machine, id);
     if (Rational.parse(price).sign <= 0) throw new EntryRefused("price_not_positive", id);
   }
-  for (const id of Object.keys(entry.haircut ?? {})) needAsset(machine, id);
+  for (const [id, { initial, maintenance }] of Object.entries(entry.haircut ?? {})) {
+    needAsset(machine, id);
+    needAmounts(initial, maintenance);
+  }
 }

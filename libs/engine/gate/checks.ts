@@ -47,7 +47,7 @@ interface Wanted {
 }
 
 /** The asked order with the leverage that the account has chosen; null: the rules list no such instrument. */
-export function exactOrder(standing: Standing, asked: OrderAsked): RestingOrder | null {
+export function exactOrder(standing: Pick<Standing, "machine" | "account">, asked: OrderAsked): RestingOrder | null {
   const { book } = standing.machine;
   const instrument = book.instrumentIndex(asked.instrument);
   if (instrument < 0 || !book.isInstrumentListed(instrument)) return null;
@@ -65,17 +65,23 @@ export function exactOrder(standing: Standing, asked: OrderAsked): RestingOrder 
 }
 
 function wantedOf(standing: Standing, change: Change): Wanted {
-  const { order, replaces } = change;
+  const { order } = change;
   const rules = order.instrument;
   const instrument = standing.machine.book.instrumentIndex(rules.id);
   const held = standing.position(rules.id)?.qty ?? Rational.zero;
   const against = order.side === "buy" ? held.sign < 0 : held.sign > 0;
-  const resting = standing.orders.filter(
-    (one) => one.instrument.id === rules.id && one.side === order.side && !one.reduceOnly && one.id !== replaces,
-  );
-  const ahead = Rational.sum(resting.map((one) => one.qty));
+  const ahead = restingBut(standing, change, false);
   const reduces = against && (order.reduceOnly || ahead.plus(order.qty).atMost(held.abs()));
   return { standing, instrument, rules, order, change, held, ahead, reduces };
+}
+
+/** Contracts that rest or are approved on the side of an order, the one that it replaces left out. */
+function restingBut(standing: Standing, { order, replaces }: Change, reduceOnly: boolean): Rational {
+  const { id } = order.instrument;
+  const all = standing.resting(id, order.side, reduceOnly);
+  const old = replaces === null ? undefined : standing.orders.find((one) => one.id === replaces);
+  const counts = old !== undefined && old.instrument.id === id && old.side === order.side;
+  return counts && old.reduceOnly === reduceOnly ? all.minus(old.qty) : all;
 }
 
 /**
@@ -147,15 +153,14 @@ function checkGrid({ rules, order }: Wanted, refusal: Refusal): void {
 function checkStanding({ standing, instrument, rules, order, change, held }: Wanted, refusal: Refusal): void {
   const { machine, account } = standing;
   const { book } = machine;
-  const others = standing.orders.filter((one) => one.id !== change.replaces);
   if (order.reduceOnly) {
     const against = order.side === "buy" ? held.sign < 0 : held.sign > 0;
-    const own = others.filter((one) => one.instrument.id === rules.id && one.reduceOnly);
-    const reducing = Rational.sum(own.map((one) => one.qty)).plus(order.qty);
+    const other = standing.resting(rules.id, order.side === "buy" ? "sell" : "buy", true);
+    const reducing = restingBut(standing, change, true).plus(other).plus(order.qty);
     if (!against || reducing.above(held.abs()))
       refusal.add("reduce_only_violation", reducing.toStringDown(), held.abs().toStringDown());
   }
-  if (others.some((one) => one.id === order.id)) refusal.add("duplicate_order_id");
+  if (order.id !== change.replaces && standing.has(order.id)) refusal.add("duplicate_order_id");
   if (account < 0) return;
   const row = book.findRow(account, instrument);
   const isolated = row >= 0 && book.isIsolated(row);

@@ -10,6 +10,7 @@ import type { Entry } from "#libs/contracts/log.ts";
 import { Rational } from "#libs/decimal/index.ts";
 import type { RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Engine } from "../engine.ts";
+import { Certain } from "./certain.ts";
 import { exactOrder, type GateMode, judge, judgeUnlisted, type Terms } from "./checks.ts";
 import { type Bounded, Refusal, type RefusalCode } from "./codes.ts";
 import { type Held, ordersWith, type OverlaySnapshot, Reservations, type ReservationView } from "./overlay.ts";
@@ -41,6 +42,8 @@ const livesPerTtl = 3;
 const ordersPerBatchMax = 1000;
 /** Standings kept while the log stands still. */
 const standingsMax = 4096;
+/** With more orders than this a standing that follows them one by one is quicker than a look at all of them. */
+const ordersScreened = 64;
 
 export interface GateVerdict {
   readonly decision: "accept" | "reject";
@@ -93,6 +96,7 @@ export class Gate {
   readonly #options: GateOptions;
   readonly #reservations = new Reservations();
   readonly #requests: Requests<GateAnswer | GateBatchAnswer>;
+  readonly #certain: Certain;
   #terms: Terms = { mode: "open", reason: "" };
   #now = 0;
   /** Standings of accounts at one log position. */
@@ -102,6 +106,7 @@ export class Gate {
   /** Throws `RangeError` for options that could not keep a repeated request from reserving twice. */
   constructor(engine: Engine, options: Partial<GateOptions> = {}) {
     this.#engine = engine;
+    this.#certain = new Certain(engine.machine);
     this.#options = { ...defaults, ...options };
     const { rememberMs, ttlMs } = this.#options;
     if (ttlMs <= 0 || rememberMs < rememberMsMin || rememberMs < livesPerTtl * ttlMs)
@@ -135,20 +140,22 @@ export class Gate {
 
   /** May this order be sent to the book? An accepted one is reserved as if it rested. */
   check({ request, account, order }: CheckRequest, now: number): GateAnswer {
-    return this.#once(request, contentOf(account, order), now, [account], () => this.#decide(request, account, order));
+    return this.#once(request, contentOf(account, order), now, account, () =>
+      this.#decide(request, account, order, false),
+    );
   }
 
   /** May the order have this quantity (still open) and price? Judged as the old one away and the new one in its place. */
   amend(asked: AmendRequest, now: number): GateAnswer {
     const { request, account, order, qty, price } = asked;
     const content = `amend ${account} ${order} ${qty ?? "-"} ${price ?? "-"}`;
-    return this.#once(request, content, now, [account], () => this.#decideAmend(asked));
+    return this.#once(request, content, now, account, () => this.#decideAmend(asked));
   }
 
   /** Always yes, whatever state the account, the market or the gate is in. It releases nothing: the venue's entry does. */
   cancel({ request }: CancelRequest, now: number): GateAnswer {
     this.age(now);
-    return { ...accepted, ...this.#basis(request, true), overlay: this.#snapshot([], null), replay: false };
+    return this.#answer(request, accepted, this.#snapshot([], null));
   }
 
   /** Orders judged in turn, as if one by one; in mode `all` nothing is reserved unless every one of them passes. */
@@ -171,13 +178,14 @@ export class Gate {
       );
     }
     const overlay = this.#snapshot(new Set(orders.map((one) => one.account)), null);
-    let results = orders.map(({ account, order }) => this.#decide(request, account, order));
+    const several = orders.length > 1;
+    let results = orders.map(({ account, order }) => this.#decide(request, account, order, several));
     if (mode === "all" && results.some((one) => one.decision === "reject")) {
       for (const { account } of orders) this.#release(account, (one) => one.view.request === request);
       results = results.map((one) => (one.decision === "accept" ? rejected(["batch_refused"]) : one));
     }
     const made = answer(results, overlay);
-    this.#requests.keep(request, content, { ...made, overlay: null, replay: true }, this.#now);
+    this.#keep(content, made);
     return made;
   }
 
@@ -237,29 +245,26 @@ export class Gate {
     return tooLarge || this.#requests.isFull ? "overloaded" : null;
   }
 
-  #once(request: string, content: string, now: number, accounts: string[], decide: () => GateVerdict): GateAnswer {
+  #keep(content: string, made: GateAnswer | GateBatchAnswer): void {
+    this.#requests.keep(made.request, content, { ...made, overlay: null, replay: true }, this.#now);
+  }
+
+  #once(request: string, content: string, now: number, account: string, decide: () => GateVerdict): GateAnswer {
     this.age(now);
     const known = this.#known(request, content);
     if (known !== null && typeof known !== "string") return known as GateAnswer;
-    if (known !== null)
-      return {
-        ...rejected([known]),
-        ...this.#basis(request, false),
-        overlay: this.#snapshot([], known),
-        replay: false,
-      };
-    const overlay = this.#snapshot(accounts, null);
+    if (known !== null) return this.#answer(request, rejected([known]), this.#snapshot([], known));
+    const overlay = this.#snapshot([account], null);
     const verdict = decide();
     // A full overlay may have room again when the question is repeated.
-    const alone = verdict.codes[0] === "overloaded";
-    const made: GateAnswer = {
-      ...verdict,
-      ...this.#basis(request, verdict.decision === "accept"),
-      overlay: alone ? this.#snapshot([], "overloaded") : overlay,
-      replay: false,
-    };
-    if (!alone) this.#requests.keep(request, content, { ...made, overlay: null, replay: true }, this.#now);
+    if (verdict.codes[0] === "overloaded") return this.#answer(request, verdict, this.#snapshot([], "overloaded"));
+    const made = this.#answer(request, verdict, overlay);
+    this.#keep(content, made);
     return made;
+  }
+
+  #answer(request: string, { decision, codes, numbers }: GateVerdict, overlay: OverlaySnapshot): GateAnswer {
+    return { decision, codes, numbers, ...this.#basis(request, decision === "accept"), overlay, replay: false };
   }
 
   #basis(request: string, approval: boolean): Omit<Common, "overlay" | "replay"> {
@@ -275,12 +280,13 @@ export class Gate {
   }
 
   #snapshot(accounts: Iterable<string>, alone: RefusalCode | null): OverlaySnapshot {
-    const reservations: Record<string, readonly ReservationView[]> = {};
+    // Without a prototype: a shape for each account's name would be made, and kept, otherwise.
+    const reservations = Object.create(null) as Record<string, readonly ReservationView[]>;
     for (const account of accounts) {
       const views = this.#reservations.views(account);
       if (views.length > 0) reservations[account] = views;
     }
-    return { ...this.#terms, reservations, alone };
+    return { mode: this.#terms.mode, reason: this.#terms.reason, reservations, alone };
   }
 
   #standing(account: string): Standing {
@@ -314,15 +320,36 @@ export class Gate {
     );
   }
 
-  #decide(request: string, account: string, asked: OrderTerms): GateVerdict {
+  #decide(request: string, account: string, asked: OrderTerms, several: boolean): GateVerdict {
     if (this.#isFull(account)) return rejected(["overloaded"]);
-    const standing = this.#standing(account);
-    const order = exactOrder(standing, asked);
-    if (order === null) return verdictOf(judgeUnlisted(standing, asked.instrument, this.#terms));
+    const { machine } = this.#engine;
+    const number = machine.book.findAccount(account);
+    const order = exactOrder({ machine, account: number }, asked);
+    if (order === null) return verdictOf(judgeUnlisted(this.#standing(account), asked.instrument, this.#terms));
     const change: Change = { order, replaces: null };
-    const refusal = judge(standing, change, this.#terms);
-    if (refusal.isEmpty) this.#reserve(standing, change, request, asked.qty, asked.price ?? null);
+    if (this.#passes(account, number, order, several)) {
+      this.#reserve(account, change, request, asked.qty, asked.price ?? null);
+      return accepted;
+    }
+    const refusal = judge(this.#standing(account), change, this.#terms);
+    if (refusal.isEmpty) this.#reserve(account, change, request, asked.qty, asked.price ?? null);
     return verdictOf(refusal);
+  }
+
+  /** Whether the screen says yes; where it does not, or would look at too many orders again and again, `judge` decides. */
+  #passes(name: string, account: number, order: RestingOrder, several: boolean): boolean {
+    if (this.#terms.mode !== "open" || account < 0) return false;
+    const { book } = this.#engine.machine;
+    const held = this.#reservations.of(name);
+    const many = held.length + book.orders(account).length > ordersScreened;
+    if (many && (several || this.#followed(name) !== undefined)) return false;
+    const instrument = book.instrumentIndex(order.instrument.id);
+    return this.#certain.passes({ name, account, instrument, order, held });
+  }
+
+  /** The standing of an account, if one is kept that holds at this place of the log. */
+  #followed(account: string): Standing | undefined {
+    return this.#standingsAt === this.#engine.machine.appliedSeq ? this.#standings.get(account) : undefined;
   }
 
   #decideAmend({ request, account, order, qty, price }: AmendRequest): GateVerdict {
@@ -338,13 +365,13 @@ export class Gate {
     const change: Change = { order: next, replaces: order };
     const refusal = shrinks(old, next) ? new Refusal() : judge(standing, change, this.#terms);
     if (refusal.isEmpty)
-      this.#reserve(standing, change, request, next.qty.toStringDown(), next.price?.toStringDown() ?? null);
+      this.#reserve(account, change, request, next.qty.toStringDown(), next.price?.toStringDown() ?? null);
     return verdictOf(refusal);
   }
 
-  #reserve(standing: Standing, change: Change, request: string, qty: string, price: string | null): void {
+  #reserve(account: string, change: Change, request: string, qty: string, price: string | null): void {
     const { order, replaces } = change;
-    this.#reservations.add(standing.name, {
+    this.#reservations.add(account, {
       request,
       order: order.id,
       instrument: order.instrument.id,
@@ -356,8 +383,8 @@ export class Gate {
       expiresAt: this.#now + this.#options.ttlMs,
     });
     // Until it is confirmed, an amended order counts as the larger of both, which the next standing reads anew.
-    if (replaces !== null) this.#standings.delete(standing.name);
-    else standing.make(change);
+    if (replaces !== null) this.#standings.delete(account);
+    else this.#followed(account)?.make(change);
   }
 }
 

@@ -2,6 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Machine } from "../machine.ts";
 import type { GateMode } from "./checks.ts";
+import { Fifo } from "./fifo.ts";
 
 /** What an approval holds until the log says what became of it; plain, so that it can be recorded. Times are monotonic ms. */
 export interface ReservationView {
@@ -57,11 +58,13 @@ class Owner {
 /** Reservations by account and in order of age. */
 export class Reservations {
   readonly #owners = new Map<string, Owner>();
-  readonly #byAge = new Map<number, Held>();
+  readonly #byNumber = new Map<number, Held>();
+  /** Numbers in order of age; those of dropped ones leave when they come to the front. */
+  readonly #ages = new Fifo<number>();
   #next = 0;
 
   get size(): number {
-    return this.#byAge.size;
+    return this.#byNumber.size;
   }
   of(account: string): readonly Held[] {
     return this.#owners.get(account)?.held ?? [];
@@ -77,13 +80,14 @@ export class Reservations {
     this.#next += 1;
     this.#owners.set(account, owner);
     owner.set([...owner.held, held]);
-    this.#byAge.set(held.number, held);
+    this.#byNumber.set(held.number, held);
+    this.#ages.push(held.number);
     return held;
   }
 
   drop(gone: Held): void {
     const owner = this.#owners.get(gone.account);
-    if (owner === undefined || !this.#byAge.delete(gone.number)) return;
+    if (owner === undefined || !this.#byNumber.delete(gone.number)) return;
     owner.set(owner.held.filter((one) => one !== gone));
     if (owner.held.length === 0) this.#owners.delete(gone.account);
   }
@@ -95,15 +99,17 @@ export class Reservations {
     const owner = this.#owners.get(held.account) as Owner;
     const left: Held = { ...held, qty, view: { ...held.view, qty: qty.toStringDown() } };
     owner.set(owner.held.map((one) => (one === held ? left : one)));
-    // A key that is known keeps its place: the age is that of the approval.
-    this.#byAge.set(held.number, left);
+    // Its number keeps its place: the age is that of the approval.
+    this.#byNumber.set(held.number, left);
   }
 
   /** Drops what may not be used any longer, the oldest first. */
   dropUntil(isOver: (held: Held) => boolean): void {
-    for (const held of this.#byAge.values()) {
-      if (!isOver(held)) return;
-      this.drop(held);
+    for (let number = this.#ages.first; number !== undefined; number = this.#ages.first) {
+      const held = this.#byNumber.get(number);
+      if (held !== undefined && !isOver(held)) return;
+      if (held !== undefined) this.drop(held);
+      this.#ages.shift();
     }
   }
 }
@@ -120,10 +126,12 @@ function dearer(side: "buy" | "sell", left: Rational | null, right: Rational | n
  */
 export function ordersWith(machine: Machine, account: number, view: CrossPool, held: readonly Held[]): RestingOrder[] {
   const orders = [...view.orders];
+  if (held.length === 0) return orders;
+  const places = new Map(orders.map((order, at) => [order.id, at]));
   for (const { view: one, qty, price } of held) {
-    const at = orders.findIndex((order) => order.id === one.order);
-    const known = orders[at];
-    if (known !== undefined) {
+    const at = places.get(one.order);
+    const known = at === undefined ? undefined : orders[at];
+    if (at !== undefined && known !== undefined) {
       const most = Rational.max(known.qty, qty);
       orders[at] = { ...known, qty: most, price: dearer(known.side, known.price, price) };
       continue;
@@ -134,6 +142,7 @@ export function ordersWith(machine: Machine, account: number, view: CrossPool, h
     if (instrument < 0 || !book.isInstrumentListed(instrument)) continue;
     const rules = book.instrumentRules(instrument);
     const row = account < 0 ? -1 : book.findRow(account, instrument);
+    places.set(one.order, orders.length);
     orders.push({
       id: one.order,
       instrument: rules,

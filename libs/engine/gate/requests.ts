@@ -1,6 +1,9 @@
+import { Fifo } from "./fifo.ts";
+
 /** Answers by request id, so that asking again with the same content gives the same; bounded in time and count. */
 export class Requests<Answer> {
-  readonly #known = new Map<string, { readonly content: string; readonly answer: Answer; readonly at: number }>();
+  readonly #known = new Map<string, { readonly content: string; readonly answer: Answer }>();
+  readonly #ages = new Fifo<{ readonly request: string; readonly at: number }>();
   readonly #rememberMs: number;
   readonly #max: number;
 
@@ -24,13 +27,15 @@ export class Requests<Answer> {
   }
 
   keep(request: string, content: string, answer: Answer, at: number): void {
-    this.#known.set(request, { content, answer, at });
+    this.#known.set(request, { content, answer });
+    this.#ages.push({ request, at });
   }
 
   forget(now: number): void {
-    for (const [request, { at }] of this.#known) {
-      if (now - at < this.#rememberMs) return;
-      this.#known.delete(request);
+    for (let oldest = this.#ages.first; oldest !== undefined; oldest = this.#ages.first) {
+      if (now - oldest.at < this.#rememberMs) return;
+      this.#known.delete(oldest.request);
+      this.#ages.shift();
     }
   }
 }

@@ -1,7 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import { type CollateralRow, equities, initialValue, balances, profits } from "#libs/domain/collateral/values.ts";
 import { weightedProfit } from "#libs/domain/collateral/values.ts";
-import { orderDemand } from "#libs/domain/margin/orders.ts";
+import { demandOf, nothingResting, type Resting, restingWith } from "#libs/domain/margin/orders.ts";
 import { initialMargin, positionNotional } from "#libs/domain/margin/requirement.ts";
 import type { CrossPool, OpenPosition, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
@@ -38,8 +38,13 @@ export class Standing {
   #im: Rational | null = null;
   /** By instrument id; an instrument without position and orders has none. */
   readonly #needs = new Map<string, Need>();
+  /** By instrument id: what rests on it, added up. */
+  readonly #restings = new Map<string, Resting>();
   /** The need of the change that was asked about last. */
-  #asked: { readonly change: Change; readonly need: Need | null } | null = null;
+  #asked: { readonly change: Change; readonly need: Need | null; readonly resting: Resting | null } | null = null;
+  /** Made when first asked for, and kept up: ids of orders, and contracts of them by instrument, side and reduce-only. */
+  #ids: Set<string> | null = null;
+  #sums: Map<string, Rational> | null = null;
 
   /** `orders`: what rests and what is approved, oldest first; an account below 0 is unknown to the book and empty. */
   constructor(machine: Machine, name: string, account: number, ordersOf: (view: CrossPool) => readonly RestingOrder[]) {
@@ -71,52 +76,72 @@ export class Standing {
     return this.#collateral;
   }
 
+  /** Whether an order of that id counts. */
+  has(id: string): boolean {
+    this.#ids ??= new Set(this.orders.map((one) => one.id));
+    return this.#ids.has(id);
+  }
+
+  /** Contracts of the orders of one instrument and side, reduce-only ones or the others. */
+  resting(instrument: string, side: "buy" | "sell", reduceOnly: boolean): Rational {
+    if (this.#sums === null) {
+      this.#sums = new Map();
+      for (const order of this.orders) this.#sum(this.#sums, order);
+    }
+    return this.#sums.get(keyOf(instrument, side, reduceOnly)) ?? Rational.zero;
+  }
+
+  #sum(sums: Map<string, Rational>, { instrument, side, reduceOnly, qty }: RestingOrder): void {
+    const key = keyOf(instrument.id, side, reduceOnly);
+    sums.set(key, (sums.get(key) ?? Rational.zero).plus(qty));
+  }
+
   /** Initial margin of positions and orders, USD. */
   get im(): Rational {
     if (this.#im !== null) return this.#im;
-    let im = Rational.zero;
-    const resting = this.#resting();
-    for (const { instrument } of this.pool.positions) if (!resting.has(instrument.id)) resting.set(instrument.id, []);
-    for (const [id, orders] of resting) {
-      const instrument = orders[0]?.instrument ?? (this.position(id) as OpenPosition).instrument;
-      const need = this.#need(instrument, orders);
-      if (need === null) continue;
-      this.#needs.set(id, need);
-      im = im.plus(need.margin);
+    this.#restings.clear();
+    for (const order of this.orders) {
+      if (order.reduceOnly) continue;
+      const { id } = order.instrument;
+      this.#restings.set(id, restingWith(this.#restings.get(id) ?? this.#nothing(order.instrument), order));
     }
+    let im = Rational.zero;
+    for (const resting of this.#restings.values()) im = im.plus(this.#keep(this.#needOf(resting), resting));
+    for (const position of this.pool.positions)
+      if (!this.#restings.has(position.instrument.id)) im = im.plus(this.#keep(this.#needAlone(position), position));
     this.#im = im;
     return im;
   }
 
-  #resting(): Map<string, RestingOrder[]> {
-    const found = new Map<string, RestingOrder[]>();
-    for (const order of this.orders) {
-      if (order.reduceOnly) continue;
-      const known = found.get(order.instrument.id);
-      if (known === undefined) found.set(order.instrument.id, [order]);
-      else known.push(order);
-    }
-    return found;
+  #keep(need: Need, { instrument }: { readonly instrument: InstrumentRules }): Rational {
+    this.#needs.set(instrument.id, need);
+    return need.margin;
   }
 
-  /** TIER-09, ORD-01, ORD-02, ORD-06: of the position alone where no order counts; null: there is nothing. */
-  #need(instrument: InstrumentRules, orders: readonly RestingOrder[]): Need | null {
+  #nothing(instrument: InstrumentRules): Resting {
+    const here = (one: OpenPosition): boolean => one.instrument.id === instrument.id;
+    const cross = this.pool.positions.find(here);
+    const own = cross === undefined ? this.pool.isolated.find(here) : undefined;
+    return nothingResting(instrument, cross ?? own ?? null, own !== undefined, this.machine.market);
+  }
+
+  /** TIER-09 of a position on which no order counts. */
+  #needAlone(position: OpenPosition): Need {
     const { market } = this.machine;
-    const { id } = instrument;
-    const cross = this.pool.positions.find((one) => one.instrument.id === id);
-    if (orders.length === 0) {
-      if (cross === undefined) return null;
-      const index = market.index(instrument.settle);
-      const notional = positionNotional(cross, market);
-      const margin = initialMargin(instrument, cross.qty, notional, cross.leverage, market.openInterest(id));
-      return { margin: margin.times(index), notional: notional.times(index) };
-    }
+    const { instrument, qty, leverage } = position;
     const index = market.index(instrument.settle);
-    const own = cross === undefined ? this.pool.isolated.find((one) => one.instrument.id === id) : undefined;
-    const demand = orderDemand(instrument, cross ?? own ?? null, own !== undefined, orders, market);
+    const notional = positionNotional(position, market);
+    const margin = initialMargin(instrument, qty, notional, leverage, market.openInterest(instrument.id));
+    return { margin: margin.times(index), notional: notional.times(index) };
+  }
+
+  /** ORD-01, ORD-02, ORD-06. */
+  #needOf(resting: Resting): Need {
+    const index = this.machine.market.index(resting.instrument.settle);
+    const demand = demandOf(resting);
     const whole = demand.im.plus(demand.difference);
     // An isolated position has a margin of its own: only what the orders add is needed here.
-    if (own === undefined) return { margin: whole.times(index), notional: demand.notional.times(index) };
+    if (!resting.isolated) return { margin: whole.times(index), notional: demand.notional.times(index) };
     const added = demand.notional.minus(demand.positionNotional);
     return { margin: whole.minus(demand.positionIm).times(index), notional: added.times(index) };
   }
@@ -132,10 +157,21 @@ export class Standing {
     const { id } = change.order.instrument;
     if (change.order.reduceOnly) return this.#needs.get(id) ?? null;
     if (this.#asked?.change === change) return this.#asked.need;
-    const here = (one: RestingOrder): boolean => one.instrument.id === id && !one.reduceOnly;
-    const need = this.#need(change.order.instrument, this.ordersWith(change).filter(here));
-    this.#asked = { change, need };
+    const resting = this.#restingWith(change);
+    const need = resting.count === 0 ? null : this.#needOf(resting);
+    this.#asked = { change, need, resting };
     return need;
+  }
+
+  /** A new order comes as the newest: what was there before is not looked at again. Of one that is replaced all is. */
+  #restingWith(change: Change): Resting {
+    const { instrument } = change.order;
+    if (change.replaces === null)
+      return restingWith(this.#restings.get(instrument.id) ?? this.#nothing(instrument), change.order);
+    let resting = this.#nothing(instrument);
+    for (const one of this.ordersWith(change))
+      if (one.instrument.id === instrument.id) resting = restingWith(resting, one);
+    return resting;
   }
 
   #imWith(id: string, need: Need | null): Rational {
@@ -163,14 +199,26 @@ export class Standing {
 
   /** The change has been approved: what follows is judged with it. An order that counts stays so when it is replaced. */
   make(change: Change): void {
-    const { id } = change.order.instrument;
+    const { order, replaces } = change;
+    const { id } = order.instrument;
     if (this.#im !== null) {
       const need = this.#needWith(change);
       this.#im = this.#imWith(id, need);
       if (need !== null) this.#needs.set(id, need);
+      if (this.#asked?.change === change && this.#asked.resting !== null) this.#restings.set(id, this.#asked.resting);
     }
     this.#asked = null;
-    if (change.replaces === null) this.orders.push(change.order);
-    else this.orders.splice(0, this.orders.length, ...this.ordersWith(change));
+    if (replaces === null) {
+      this.orders.push(order);
+      this.#ids?.add(order.id);
+      if (this.#sums !== null) this.#sum(this.#sums, order);
+      return;
+    }
+    this.orders.splice(0, this.orders.length, ...this.ordersWith(change));
+    this.#ids = null;
+    this.#sums = null;
   }
 }
+
+const keyOf = (instrument: string, side: "buy" | "sell", reduceOnly: boolean): string =>
+  `${side} ${reduceOnly} ${instrument}`;

@@ -15,6 +15,7 @@ import { accruedFunding, bookAccruedFunding } from "../funding.ts";
 import { gateOf } from "../gates.ts";
 import { hedgedContracts } from "../hedges.ts";
 import type { Machine } from "../machine.ts";
+import { noteMoved } from "../moved-elsewhere.ts";
 import { markOf } from "../pools.ts";
 import { cancelOrders, cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { adlReceipt } from "../receipts.ts";
@@ -293,6 +294,7 @@ function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking)
     rank: place.rank,
     score: scoreText(place.score),
   });
+  noteMoved(machine, seq, { account: saga.account, against: taking.account, instrument }, signed);
   adlReceipt(machine, seq, {
     account,
     mode,

@@ -8,6 +8,7 @@ import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
 import type { Machine } from "../machine.ts";
+import { noteMoved } from "../moved-elsewhere.ts";
 import { cancelUncoveredReduceOnly } from "../resting-orders.ts";
 import { bookExcess } from "./answered.ts";
 import { coverDeficit } from "./bad-debt.ts";
@@ -145,7 +146,7 @@ function reportClose(
 ): void {
   const rules = machine.instrument(closing.instrument);
   saga.step += 1;
-  machine.fact("liquidation.step", {
+  const seq = machine.fact("liquidation.step", {
     saga: saga.id,
     step: saga.step,
     stage: stageOfState[saga.state],
@@ -159,6 +160,13 @@ function reportClose(
     realised: realised.toStringDown(),
     ...(paid.isZero() ? {} : { fund: paid.toStringDown() }),
   });
+  const { counterparty, instrument, qty } = closing;
+  noteMoved(
+    machine,
+    seq,
+    { account: saga.account, against: counterparty, instrument },
+    held.sign > 0 ? qty.negated() : qty,
+  );
 }
 
 /** Books the fills of a closing order, in order; returns the contracts closed. */
