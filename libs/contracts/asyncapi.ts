@@ -3,10 +3,11 @@ import { liveEntrySchemas, venueKinds } from "./live/entries.ts";
 import { AccountRequest, ReconcileRequest, StatusRequest } from "./live/margin.ts";
 import { AmendRequest, BatchRequest, CancelRequest, CheckRequest, WhatIfRequest } from "./live/pre-trade.ts";
 import { BookPrice, Epoch, Quote } from "./live/prices.ts";
+import { Takeover, TakeoverReply } from "./live/provider.ts";
 import * as replies from "./live/replies.ts";
 import { busNames, preTradeService } from "./live/subjects.ts";
 import type { RpcVerb, TradingVerb, VenueVerb } from "./live/subjects.ts";
-import { CancelAll, CancelOrder, Handshake, PlaceOrder, Resend, VenueCommandSchema } from "./live/venue.ts";
+import { AmendOrder, CancelAll, CancelOrder, Handshake, PlaceOrder, Resend, VenueCommandSchema } from "./live/venue.ts";
 
 /** One address: what is said there, what is answered, and whether the risk backend says it or hears it. */
 interface Channel {
@@ -47,6 +48,7 @@ const venue: Readonly<Record<VenueVerb, readonly [message: TSchema, reply: TSche
 
 const trading: Readonly<Record<TradingVerb, readonly [message: TSchema, summary: string]>> = {
   place: [PlaceOrder, "Place an order at the demonstration's matching engine."],
+  amend: [AmendOrder, "Change the quantity or price of an order that rests."],
   cancel: [CancelOrder, "Cancel an order."],
   "cancel-all": [CancelAll, "Cancel all orders of an account, or of one of its instruments."],
 };
@@ -83,6 +85,13 @@ const told: readonly Channel[] = [
     message: replies.NoticeSchema,
     action: "send",
     summary: "A notice for one account, at least once.",
+  },
+  {
+    id: "alarm",
+    address: subjects.alarm("{code}"),
+    message: replies.AlarmSchema,
+    action: "send",
+    summary: "Something that a person has to look at, at least once.",
   },
   {
     id: "dead-letter",
@@ -134,10 +143,20 @@ const asked: readonly Channel[] = [
   })),
 ];
 
+const provided: Channel = {
+  id: "provider-takeover",
+  address: subjects.takeover("{account}"),
+  message: Takeover,
+  reply: TakeoverReply,
+  action: "send",
+  summary: "A backup provider is told of the position that it has taken over.",
+};
+
 const parameterTexts: Readonly<Record<string, string>> = {
   shard: "Id of a shard.",
   account: "Id of an account.",
   border: "Where the message was refused.",
+  code: "What has happened, in lower_snake_case.",
   source: "Id of a price source.",
   symbol: "Id of an asset.",
   instrument: "Id of an instrument.",
@@ -185,7 +204,7 @@ function operationOf({ id, action, summary, reply }: Channel): [string, unknown]
 
 /** The AsyncAPI 3.0 document of everything that crosses NATS, made of the schemas that the borders check by. */
 export function asyncApi(version: string): unknown {
-  const channels = [...entries, ...told, ...asked];
+  const channels = [...entries, ...told, ...asked, provided];
   return {
     asyncapi: "3.0.0",
     info: {

@@ -107,6 +107,8 @@ export type EntryBody =
       readonly from: number;
       readonly to: number;
       readonly positions: readonly (readonly [account: string, instrument: string, qty: Amount])[];
+      /** The last fact of the shard that the positions take into account; absent: every one. */
+      readonly facts?: number;
     }
   /** A day or week of trading begins at `start`: the next accounts' equity becomes what losses are measured from, in chunks. */
   | { readonly k: "session"; readonly session: "day" | "week"; readonly start: number }

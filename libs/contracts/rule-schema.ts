@@ -30,6 +30,8 @@ export const AssetSchema = record({
   conversionCap: maybe(Amount),
 });
 
+const FundingSchema = record({ intervalMs: maybe(Duration), interest: maybe(Amount), rateMax: maybe(Amount) });
+
 export const InstrumentSchema = record({
   id: Id,
   kind: oneOf("linear", "inverse"),
@@ -54,6 +56,7 @@ export const InstrumentSchema = record({
   priceBand: maybe(Amount),
   adlPolicy: maybe(oneOf("queue", "pro-rata", "hedge-aware", "hedge-aware-pro-rata")),
   expiry: maybe(Time),
+  funding: maybe(FundingSchema),
   limits: maybe(
     record({
       maxPosition: maybe(Amount),
@@ -131,6 +134,8 @@ export const RuleSchema = record({
   breakers: maybe(BreakersSchema),
   entities: maybe(byId(record({ accounts: Type.Array(Id, { maxItems: 100_000 }) }))),
   liquidity: maybe(oneOf("mark", "depth", "none")),
+  funding: maybe(FundingSchema),
+  settlementMinutes: maybe(Count),
   accountsPerEntryMax: maybe(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
 });
 

@@ -19,5 +19,16 @@ export {
   ReplayDiffers,
   type Replayed,
   Replayer,
+  type ReplayObserver,
   type ReplayPosition,
 } from "./replayer.ts";
+export { balanceRow, ledgerRows, positionRow, rowsOfAccount } from "./rows.ts";
+export {
+  AccountOrder,
+  afterEveryId,
+  differences,
+  type HoldingsPage,
+  holdingsPage,
+  type Named,
+  storedHoldings,
+} from "./holdings.ts";

@@ -1,6 +1,6 @@
 import { chainHash, genesisHash } from "#libs/adapters/postgres/hash.ts";
 import type { Entry } from "#libs/contracts/log.ts";
-import { Engine, type MachineOptions } from "#libs/engine/index.ts";
+import { type Applied, Engine, type MachineOptions } from "#libs/engine/index.ts";
 import { factLine, type Genesis, journalLines } from "./format.ts";
 
 /** How every process that lives on the log runs the engine: the leader, its follower and whoever checks them. */
@@ -37,6 +37,9 @@ export class ReplayDiffers extends Error {
   }
 }
 
+/** Told of every entry right after it has been applied, and of the genesis (`applied` null). */
+export type ReplayObserver = (engine: Engine, applied: Applied | null) => void;
+
 export interface ReplayPosition {
   /** Entries applied, as the engine counts. */
   readonly entries: number;
@@ -55,9 +58,11 @@ export class Replayer {
   /** Position in the log of the last entry. */
   seq = 0;
   readonly #options: Partial<MachineOptions>;
+  readonly #observe: ReplayObserver | null;
 
-  constructor(options: Partial<MachineOptions> = liveOptions) {
+  constructor(options: Partial<MachineOptions> = liveOptions, observe: ReplayObserver | null = null) {
     this.#options = options;
+    this.#observe = observe;
   }
 
   static fromSnapshot(bytes: Uint8Array, at: ReplayPosition, options: Partial<MachineOptions> = liveOptions): Replayer {
@@ -104,13 +109,15 @@ export class Replayer {
   #begin(genesis: Genesis): void {
     if (this.#engine !== null) throw new ReplayDiffers("a second genesis");
     this.#engine = Engine.create(genesis.document, this.#options);
+    this.#observe?.(this.#engine, null);
   }
 
   #apply(entry: Entry): string {
     const engine = this.#live();
-    const { facts } = engine.apply(entry);
+    const applied = engine.apply(entry);
     engine.machine.receipts.clear();
-    return facts.map((fact) => factLine(fact, entry.trace)).join("");
+    this.#observe?.(engine, applied);
+    return applied.facts.map((fact) => factLine(fact, entry.trace)).join("");
   }
 
   #live(): Engine {

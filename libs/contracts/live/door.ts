@@ -12,10 +12,20 @@ import { notNegative, positive, tell, trader } from "./meaning.ts";
 import type { OrderTerms } from "./pre-trade.ts";
 import { AmendRequest, BatchRequest, CancelRequest, CheckRequest, WhatIfRequest } from "./pre-trade.ts";
 import { BookPrice, Epoch, Quote } from "./prices.ts";
+import { Takeover, TakeoverReply } from "./provider.ts";
 import type { Border, Message, Reading } from "./reading.ts";
 import { readMessage, readRaw } from "./reading.ts";
 import type { VenueCommand } from "./venue.ts";
-import { CancelAll, CancelOrder, Handshake, PlaceOrder, Resend, resendMax, VenueCommandSchema } from "./venue.ts";
+import {
+  AmendOrder,
+  CancelAll,
+  CancelOrder,
+  Handshake,
+  PlaceOrder,
+  Resend,
+  resendMax,
+  VenueCommandSchema,
+} from "./venue.ts";
 
 export type { Message, Reading } from "./reading.ts";
 
@@ -122,7 +132,7 @@ function checkTerms(terms: OrderTerms, problems: ProblemList, ...steps: (string 
   positive(problems, terms.price, ...steps, "price");
 }
 
-function checkAmend(request: AmendRequest, problems: ProblemList): void {
+function checkAmend(request: Pick<AmendRequest, "qty" | "price">, problems: ProblemList): void {
   positive(problems, request.qty, "qty");
   positive(problems, request.price, "price");
   if (request.qty === undefined && request.price === undefined)
@@ -172,6 +182,9 @@ function checkCommand({ effect }: VenueCommand, problems: ProblemList): void {
 }
 
 export const readVenueCommand = border<VenueCommand>(VenueCommandSchema, sizeLimits.command, checkCommand);
+/** The border of a provider, and ours for its answer. */
+export const readTakeover = border<Takeover>(Takeover, sizeLimits.command);
+export const readTakeoverReply = border<TakeoverReply>(TakeoverReply, sizeLimits.command);
 export const readHandshake = border<Handshake>(Handshake, sizeLimits.command);
 export const readResend = border<Resend>(Resend, sizeLimits.command, ({ from, to }, problems) => {
   if (to < from) tell(problems, "not_ascending", to, `at least ${from}`, "to");
@@ -185,5 +198,6 @@ export const readPlaceOrder = border<PlaceOrder>(PlaceOrder, sizeLimits.trading,
   // A market order fills or goes: one that would rest has no price to rest at.
   if (order.price === undefined && order.ioc === false) tell(problems, "not_permitted", false, "true or absent", "ioc");
 });
+export const readAmendOrder = border<AmendOrder>(AmendOrder, sizeLimits.trading, checkAmend);
 export const readCancelOrder = border<CancelOrder>(CancelOrder, sizeLimits.trading);
 export const readCancelAll = border<CancelAll>(CancelAll, sizeLimits.trading);

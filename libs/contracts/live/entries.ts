@@ -72,6 +72,7 @@ export const liveEntrySchemas = {
     from: Count,
     to: Count,
     positions: Type.Array(Type.Tuple([Id, Id, Amount]), { maxItems: 10_000 }),
+    facts: maybe(Count),
   }),
   margin: entry("margin", { account: Id, instrument: Id, amount: Amount }),
   funding: entry("funding", { instrument: Id, rate: Amount }),

@@ -31,6 +31,7 @@ export type ShardState =
   | "gap"
   | "halted_stream_mismatch"
   | "halted_unreadable_entry"
+  | "halted_venue_mismatch"
   | "deposed";
 
 export interface ShardStatus {
@@ -50,6 +51,14 @@ export interface ShardStatus {
   readonly openEffects: number;
   readonly reservations: number;
   readonly auditFailure: string | null;
+  /** How the open orders compared with the matching engine's when this leader met it; null: not yet. */
+  readonly openOrders: {
+    readonly lastSeq: number;
+    readonly compared: number;
+    readonly count: number;
+    /** At most a hundred; they have been put right. */
+    readonly differences: readonly string[];
+  } | null;
   /** Asked for with `hash`: of the state at `appliedSeq`. */
   readonly stateHash?: string;
   /** Asked for with `invariants`. */

@@ -18,7 +18,7 @@ const asked = { request: Id, deadline: maybe(Time) };
 export const CheckRequest = record({ ...asked, account: Id, order: OrderTerms });
 export type CheckRequest = Static<typeof CheckRequest>;
 
-/** Another quantity or price for a resting order; judged as the order taken away and the new one put in its place. */
+/** Another quantity (still open, without what has filled) or price for a resting order: judged as it away and the new one in its place. */
 export const AmendRequest = record({ ...asked, account: Id, order: Id, qty: maybe(Amount), price: maybe(Amount) });
 export type AmendRequest = Static<typeof AmendRequest>;
 

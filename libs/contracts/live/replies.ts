@@ -6,7 +6,7 @@ import type { EffectBatch, FactBatch, ReconcileReply } from "./margin.ts";
 import type { BatchDecision, Decision } from "./pre-trade.ts";
 import { Basis } from "./pre-trade.ts";
 import type { HandshakeReply, TradingReply, VenueReply } from "./venue.ts";
-import { VenueCommandSchema } from "./venue.ts";
+import { openOrdersMax, VenueCommandSchema } from "./venue.ts";
 
 /** Schemas of what our own processes say: documented, and checked at their source by the types below. */
 const Codes = Type.Array(Id, { maxItems: 100 });
@@ -60,10 +60,23 @@ export const HandshakeReplySchema = record({
   shard: Id,
   epoch: Count,
   lastSeq: Count,
-  openOrders: Type.Array(record({ account: Id, id: Id, instrument: Id, qty: Amount })),
+  openOrders: Type.Array(
+    record({
+      account: Id,
+      id: Id,
+      instrument: Id,
+      side: oneOf("buy", "sell"),
+      qty: Amount,
+      price: nullable(Amount),
+      reduceOnly: Type.Boolean(),
+    }),
+    { maxItems: openOrdersMax },
+  ),
+  next: nullable(Count),
 });
 export const VenueStatusSchema = record({
   shards: byId(record({ lastSeq: Count, t: Time, acked: Count })),
+  ruleVersion: maybe(Count),
   trades: Count,
   openOrders: Count,
   rejected: Type.Record(Type.String(), Count),
@@ -76,8 +89,23 @@ export const TradingReplySchema = record({
 });
 /** What was refused at a border, as it came. */
 export const DeadLetterSchema = Type.Object({ reason: Type.String() });
-/** For the account that the subject names; further fields depend on the fact that it tells. */
-export const NoticeSchema = Type.Object({});
+const NoticeId = Type.String({ pattern: "^[A-Za-z0-9_-]{1,200}$", title: "notice id" });
+/** For the account that the subject names; the id is the message's id too, and the same wherever it is sent again. */
+export const NoticeSchema = record({
+  id: NoticeId,
+  shard: Id,
+  channel: oneOf("account", "counterparty", "takeover"),
+  fact: FactSchema,
+});
+/** For people who operate: `detail` depends on `code`. */
+export const AlarmSchema = record({
+  id: NoticeId,
+  shard: nullable(Id),
+  code: Id,
+  text: Type.String(),
+  detail: Type.Unknown(),
+  at: Time,
+});
 /** Of a shard: docs in libs/contracts/live/margin.ts. */
 export const OpenReply = Type.Object({});
 

@@ -31,6 +31,11 @@ export function busNames(namespace = "") {
       allDeadLetters: subject("risk.dead.*"),
       notice: (account: string): string => subject(`risk.notice.${account}`),
       allNotices: subject("risk.notice.*"),
+      /** Something that a person has to look at, by its code. */
+      alarm: (code: string): string => subject(`risk.alarm.${code}`),
+      allAlarms: subject("risk.alarm.*"),
+      /** To the backup provider of that account: it has taken over a position. */
+      takeover: (account: string): string => subject(`provider.${account}.takeover`),
       rpc: (shard: string, verb: RpcVerb): string => subject(`risk.rpc.${shard}.${verb}`),
       quote: (source: string, symbol: string): string => subject(`oracle.quote.${source}.${symbol}`),
       quotes: subject("oracle.quote.*.*"),
@@ -62,7 +67,7 @@ export const rpcVerbs = [
 export type RpcVerb = (typeof rpcVerbs)[number];
 export const venueVerbs = ["command", "handshake", "resend", "status"] as const;
 export type VenueVerb = (typeof venueVerbs)[number];
-export const tradingVerbs = ["place", "cancel", "cancel-all"] as const;
+export const tradingVerbs = ["place", "amend", "cancel", "cancel-all"] as const;
 export type TradingVerb = (typeof tradingVerbs)[number];
 
 /** The micro service that answers pre-trade questions, as `$SRV.PING` and the standard tools show it. */
@@ -78,6 +83,8 @@ export const sources = {
   scheduler: "scheduler",
   operator: "operator",
   clock: "clock",
+  /** What a new leader has to put right of the open orders; applied and journaled, never in the stream. */
+  handshake: "handshake",
 } as const;
 
 /** Sources whose entries carry money: a gap in them stops the shard until it is filled. The others' latest counts. */

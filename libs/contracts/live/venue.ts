@@ -1,5 +1,5 @@
 import Type, { type Static } from "typebox";
-import type { Effect, Entry } from "../log.ts";
+import type { Effect, Entry, Side } from "../log.ts";
 import { Amount, Count, Id, maybe, nullable, oneOf, record, Trace } from "../primitives.ts";
 import { EffectId } from "./entries.ts";
 
@@ -54,22 +54,34 @@ export interface VenueReply {
   readonly reason?: string;
 }
 
-/** A new leader presents itself; from now on the venue refuses older approvals and commands of this shard. */
-export const Handshake = record({ shard: Id, epoch: Count });
+/**
+ * A new leader presents itself; from now on the venue refuses older approvals and commands of this shard. `from`: how many of the
+ * open orders it has by now; absent: none. A page with another `lastSeq` than the first is of another moment: it begins anew.
+ */
+export const Handshake = record({ shard: Id, epoch: Count, from: maybe(Count) });
 export type Handshake = Static<typeof Handshake>;
+/** Open orders in one reply. */
+export const openOrdersMax = 2_000;
+/** What rests, with the quantity that is still open; without a price it is a market order. */
+export interface OpenOrder {
+  readonly account: string;
+  readonly id: string;
+  readonly instrument: string;
+  readonly side: Side;
+  readonly qty: string;
+  readonly price: string | null;
+  readonly reduceOnly: boolean;
+}
 export interface HandshakeReply {
   readonly shard: string;
   /** The highest the venue has seen: above the asker's own, the asker is deposed. */
   readonly epoch: number;
   /** Last sequence of the venue's entries for this shard. */
   readonly lastSeq: number;
-  /** As of that sequence. */
-  readonly openOrders: readonly {
-    readonly account: string;
-    readonly id: string;
-    readonly instrument: string;
-    readonly qty: string;
-  }[];
+  /** As of that sequence, at most `openOrdersMax`. */
+  readonly openOrders: readonly OpenOrder[];
+  /** `from` of the next page; null: these were the last. */
+  readonly next: number | null;
 }
 
 /** The venue's own entries of a shard again, from its journal, at most `resendMax` at a time. */
@@ -85,6 +97,8 @@ export interface ResendReply {
 export interface VenueStatus {
   /** By shard: last sequence and the time (UTC ms, the market's clock) of that entry. */
   readonly shards: Readonly<Record<string, { readonly lastSeq: number; readonly t: number; readonly acked: number }>>;
+  /** Of the rules whose instruments it trades. */
+  readonly ruleVersion?: number;
   readonly trades: number;
   readonly openOrders: number;
   readonly rejected: Readonly<Record<string, number>>;
@@ -102,6 +116,12 @@ export const PlaceOrder = record({
   ioc: maybe(Type.Boolean()),
 });
 export type PlaceOrder = Static<typeof PlaceOrder>;
+/**
+ * Another quantity (of the whole order, what has filled included) or price for an order that rests. Less at the same price keeps its
+ * place in the queue; a quantity that has filled already takes the rest off the book. Refused, the order stands as it stood.
+ */
+export const AmendOrder = record({ account: Id, id: Id, qty: maybe(Amount), price: maybe(Amount) });
+export type AmendOrder = Static<typeof AmendOrder>;
 export const CancelOrder = record({ account: Id, id: Id });
 export type CancelOrder = Static<typeof CancelOrder>;
 /** Everything of an account, or of one instrument of it. */
