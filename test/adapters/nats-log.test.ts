@@ -152,7 +152,7 @@ test("kill -9 of the server amid 1,000 writes: all is stored, once, in order, an
 
 test("facts are stored once, split when too large for a message, and read from a remembered place", async () => {
   const server = await startNats({ maxPayload: 4_096 });
-  const fact = (seq: number) => ({ seq, t: 1, fact: "cash", filler: "x".repeat(500) });
+  const fact = (seq: number) => JSON.stringify({ seq, t: 1, fact: "cash", filler: "x".repeat(500) });
   const batch = (from: number, to: number) => ({
     shard: "0",
     epoch: 1,

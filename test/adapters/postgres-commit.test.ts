@@ -14,7 +14,7 @@ import {
   ledgerSums,
   openDatabase,
   openEffects,
-  markEffectSent,
+  markEffectsSent,
   pack,
   readAccounts,
   readFacts,
@@ -146,14 +146,16 @@ test("effects stay open until they are answered, attempts are counted; flat posi
   expect(await openEffects(db, { shard: "effects" })).toMatchObject([
     { effect: { id: "e1", effect: "block", account: "alice" }, attempts: 0, sentAgoMs: null, epoch: 1, openedSeq: 1 },
   ]);
-  expect(await markEffectSent(db, "effects", "e1")).toBe(1);
+  const sent = [{ shard: "effects", id: "e1" }];
+  expect(await markEffectsSent(db, [...sent, ...sent])).toBe(1);
   expect(await openEffects(db, { shard: "effects", sentBeforeMs: 60_000 })).toEqual([]);
-  expect(await markEffectSent(db, "effects", "e1")).toBe(2);
+  expect(await markEffectsSent(db, sent)).toBe(1);
+  expect(await openEffects(db, { shard: "effects" })).toMatchObject([{ attempts: 2 }]);
 
   const flat = { ...long, qty: "0", cost: "0" };
   await commitBatch(db, batchAfter(placeAfter(first), { effectsAnswered: ["e1"], halts: [], positions: [flat] }));
   expect(await openEffects(db, { shard: "effects" })).toEqual([]);
-  expect(await markEffectSent(db, "effects", "e1")).toBeNull();
+  expect(await markEffectsSent(db, sent)).toBe(0);
   expect(await readHalts(db, "effects")).toEqual([]);
   expect((await readAccounts(db, "effects", { after: null, limit: 10 })).positions).toEqual([]);
 });

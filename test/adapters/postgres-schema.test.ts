@@ -132,43 +132,6 @@ test("the database refuses each forbidden thing, whoever asks", async () => {
   });
 });
 
-test("a role may do its own work, and nobody but the owner more", async () => {
-  await withDatabase(async (db) => {
-    const as = (role: string, text: string): Promise<string> =>
-      db
-        .transaction(async (client) => {
-          await client.query({ text: `SET LOCAL ROLE ${role}` });
-          await client.query({ text });
-        })
-        .then(
-          () => "accepted",
-          (error: { code?: string }) => String(error.code),
-        );
-    const denied = "42501";
-    expect(await as("plimsoll_margin", "UPDATE journal SET t = 0")).toBe(denied);
-    expect(await as("plimsoll_margin", "DELETE FROM ledger_leg")).toBe(denied);
-    expect(await as("plimsoll_scheduler", "INSERT INTO balance VALUES ('s', 'a', 'USD', 1)")).toBe(denied);
-    expect(await as("plimsoll_readonly", "UPDATE shard SET epoch = 9")).toBe(denied);
-    expect(await as("plimsoll_liquidation", "UPDATE effect SET answered_seq = 1, answered_at = now()")).toBe(denied);
-    expect(await as("plimsoll_liquidation", "UPDATE audit_head SET seq = 9")).toBe(denied);
-    expect(await as("plimsoll_margin", "SELECT drop_partitions_before('ledger', 1)")).toBe(denied);
-    expect(await as("plimsoll_readonly", "SELECT * FROM ledger_leg")).toBe("accepted");
-    expect(await as("plimsoll_margin", "SELECT ensure_partitions(0)")).toBe("accepted");
-    expect(await as("plimsoll_scheduler", `SELECT enqueue_entry('scheduler', 's', 'k', '{"k":"time"}', 1, NULL)`)).toBe(
-      "accepted",
-    );
-    expect(await as("plimsoll_scheduler", "INSERT INTO audit (actor, action, detail) VALUES ('a', 'b', '1')")).toBe(
-      "accepted",
-    );
-    expect(await as("plimsoll_mark_price", "INSERT INTO lease VALUES ('m', 'me', 1, now())")).toBe("accepted");
-    const margin = openDatabase({ url: server.urlOf(db.name), name: "margin", max: 1 });
-    await margin.query({ text: "SET ROLE plimsoll_margin" });
-    const before = await newShard(margin, "least");
-    expect(await commitBatch(margin, batchAfter(before, { transactions: [deposit(1, "a", "5")] }))).toBe("committed");
-    await margin.close();
-  });
-});
-
 test("partitions are made ahead, by the batch that needs one, and dropped once nothing needs them", async () => {
   await withDatabase(async (db) => {
     const size = 10_000_000;

@@ -14,7 +14,17 @@ import {
   loadMarkState,
   loadSnapshots,
   markInputAt,
-  markNoticeSent,
+  endProviderCall,
+  factCursor,
+  factsOfNames,
+  markNoticesSent,
+  markNoticeTried,
+  markProviderCalled,
+  moveFactCursor,
+  openProviderCall,
+  openProviderCalls,
+  partitionRoom,
+  readProviderCalls,
   markPublished,
   pendingEntries,
   pruneOutbox,
@@ -22,7 +32,9 @@ import {
   readAudit,
   readLeases,
   readReconciliations,
-  recordNotice,
+  raiseAlarm,
+  readAlarms,
+  recordNotices,
   recordReconciliation,
   releaseLease,
   renewLease,
@@ -234,22 +246,87 @@ test("the record of acts is chained; every kind of tampering is found", async ()
   expect(await verifyAudit(db, heads)).toEqual(head);
 });
 
-test("notices are recorded once and sent; comparisons and dead letters are kept and pruned", async () => {
-  const notice = { shard: "0", factSeq: 9, channel: "nats", account: "a", body: { x: "1" } };
-  expect(await recordNotice(db, notice)).toBe(true);
-  expect(await recordNotice(db, notice)).toBe(false);
-  expect(await unsentNotices(db)).toEqual([notice]);
-  await markNoticeSent(db, notice);
-  expect(await unsentNotices(db)).toEqual([]);
+test("notices are recorded once and sent; what is unsent is kept, the rest is pruned by age", async () => {
+  const notice = { shard: "0", factSeq: 9, channel: "account", account: "a", body: { x: "1" } } as const;
+  expect(await recordNotices(db, [notice, { ...notice, channel: "counterparty", account: "b" }])).toBe(2);
+  expect(await recordNotices(db, [notice])).toBe(0);
+  expect(await unsentNotices(db, "account")).toMatchObject([
+    { id: "0-9-account", account: "a", body: { x: "1" }, attempts: 0, triedAgoMs: null },
+  ]);
+  await markNoticeTried(db, "0-9-account");
+  expect(await unsentNotices(db, "account")).toMatchObject([{ id: "0-9-account", attempts: 1 }]);
+  await markNoticesSent(db, ["0-9-account"]);
+  expect(await unsentNotices(db, "account")).toEqual([]);
+  expect(await pruneRecords(db, "notice", 0)).toBe(1);
+  expect(await unsentNotices(db, "counterparty")).toHaveLength(1);
+
+  const alarm = { id: "x.y", shard: null, code: "partitions_low", text: "there is no room", detail: { room: 1 } };
+  expect([await raiseAlarm(db, alarm), await raiseAlarm(db, alarm)]).toEqual([true, false]);
+  expect(await readAlarms(db)).toEqual([{ ...alarm, id: "alarm-x_y", sent: false }]);
+  const unaddressed = { text: "INSERT INTO notice (id, channel, body) VALUES ('n', 'account', '{}')" };
+  await expect(db.query(unaddressed)).rejects.toThrow("notice_addressee");
 
   const run = { shard: "0", kind: "memory", appliedSeq: 4, compared: 10, differences: ["a USD"] };
   await recordReconciliation(db, run);
   expect(await readReconciliations(db, "0")).toMatchObject([run]);
   await insertDeadLetter(db, null, { border: "quote", code: "unreadable", what: "x", payload: Buffer.from([0]) });
-  for (const table of ["notice", "reconciliation", "dead_letter"] as const) {
+  for (const table of ["reconciliation", "dead_letter"] as const) {
     expect(await pruneRecords(db, table, 3_600_000)).toBe(0);
     expect(await pruneRecords(db, table, 0)).toBe(1);
   }
+});
+
+test("a call of a provider has one outcome, which is audited with it and never changes", async () => {
+  const call = { id: "0-7-takeover", shard: "0", factSeq: 7, provider: "lp", saga: "5-0", step: 3, body: { qty: "2" } };
+  expect([await openProviderCall(db, call), await openProviderCall(db, call)]).toEqual([true, false]);
+  expect([await markProviderCalled(db, call.id), await markProviderCalled(db, call.id)]).toEqual([1, 2]);
+  const [open] = await openProviderCalls(db);
+  expect(open).toMatchObject({ ...call, attempts: 2 });
+  const before = await verifyAudit(db);
+  const alarm = { id: call.id, shard: "0", code: "provider_refused", text: "disputed" };
+  const end = { outcome: "refused", reason: "unknown instrument" } as const;
+  expect(await endProviderCall(db, { ...call, attempts: 2 }, { ...end, alarm })).toBe(true);
+  expect(await endProviderCall(db, { ...call, attempts: 2 }, { outcome: "accepted", reason: null })).toBe(false);
+  expect([await openProviderCalls(db), await markProviderCalled(db, call.id)]).toEqual([[], null]);
+  expect(await readProviderCalls(db, "lp")).toEqual([{ ...call, attempts: 2, ...end }]);
+  const [record] = await readAudit(db, before.seq);
+  expect(record).toMatchObject({ actor: "provider:lp", action: "provider.takeover", detail: { ...end, id: call.id } });
+  expect((await readAlarms(db))[0]).toMatchObject({ code: "provider_refused", shard: "0" });
+  const change = { text: "UPDATE provider_call SET outcome = 'accepted' WHERE id = $1", values: [call.id] };
+  await expect(db.query(change)).rejects.toThrow("never changed");
+});
+
+test("a reader of facts gets those of its names, passes over the others for good, and never goes back", async () => {
+  const place = await newShard(db, "facts");
+  const facts = ["a", "b", "a", "c", "a", "c"].map((fact, at) => {
+    const seq = at + 1;
+    return { seq, t: 1, fact, account: "x", body: { seq, t: 1, fact } };
+  });
+  await commitBatch(db, batchAfter(place, { facts, factSeq: 6 }));
+  const first = await factsOfNames(db, "facts", 0, ["a"], 2);
+  expect(first).toMatchObject({ facts: [{ seq: 1 }, { seq: 3 }], upTo: 3, full: true });
+  expect(await factsOfNames(db, "facts", 3, ["a"], 2)).toMatchObject({ facts: [{ seq: 5 }], upTo: 6, full: false });
+  expect(await factsOfNames(db, "facts", 6, ["a"], 2)).toEqual({ facts: [], upTo: 6, full: false });
+  expect(await factsOfNames(db, "nobody", 0, ["a"], 2)).toEqual({ facts: [], upTo: 0, full: false });
+  await moveFactCursor(db, "reader", "facts", 6);
+  await moveFactCursor(db, "reader", "facts", 3);
+  expect([await factCursor(db, "reader", "facts"), await factCursor(db, "other", "facts")]).toEqual([6, 0]);
+});
+
+test("partitions say how far they reach", async () => {
+  const rooms = new Map((await partitionRoom(db)).map(({ parent, room }) => [parent, room]));
+  expect([...rooms.keys()]).toEqual([
+    "fact",
+    "gate_decision",
+    "journal",
+    "ledger_leg",
+    "ledger_transaction",
+    "mark_input",
+  ]);
+  for (const parent of ["journal", "ledger_leg", "ledger_transaction", "fact"])
+    expect(rooms.get(parent)).toBeGreaterThan(20_000_000);
+  // The day of the test may end while it runs.
+  expect([1, 2]).toContain(rooms.get("mark_input"));
 });
 
 test("an idle connection that breaks is replaced", async () => {

@@ -25,6 +25,12 @@ test("what is not said has its default, and servers have none", () => {
   expect(readSettings({ NATS_URL: good.NATS_URL }, ["nats"]).redisUrl).toBe("");
 });
 
+test("NATS may be a cluster, and then its streams be kept on several of its servers", () => {
+  const cluster = { ...good, NATS_URL: "nats://a:1, nats://b:2", PLIMSOLL_STREAM_REPLICAS: "3" };
+  expect(readSettings(cluster)).toMatchObject({ natsUrl: "nats://a:1,nats://b:2", streamReplicas: 3 });
+  expect(readSettings(good)).toMatchObject({ streamReplicas: 1 });
+});
+
 test("the shard is the first unless told", () => {
   expect(readSettings({ ...good, PLIMSOLL_SHARDS: "b, a" }).shard).toBe("b");
   expect(readSettings({ ...good, PLIMSOLL_SHARDS: "b,a", PLIMSOLL_SHARD: "a" }).shard).toBe("a");
@@ -33,6 +39,8 @@ test("the shard is the first unless told", () => {
 const refusals = table(`
   variable           | value             | shown             | says
   NATS_URL           | http://x          | http://x          | must be a URL
+  NATS_URL           | nats://u:pw@a,x   | nats://***@a,x    | must be a URL
+  PLIMSOLL_STREAM_REPLICAS | 2           | 2                 | 1, 3 or 5
   DATABASE_URL       | mysql://u:pw@h/d  | mysql://***@h/d   | must be a URL
   PLIMSOLL_NAMESPACE | Upper             | Upper             | lower case
   PLIMSOLL_SHARDS    | a,a               | a,a               | distinct

@@ -66,6 +66,19 @@ test("a job runs once, is not added twice while it waits, and may come again whe
   await expect.poll(() => seen.length, { timeout: 20_000 }).toBe(2);
 });
 
+test("jobs that are not there are told from those that wait or have ended, and all are missing once Redis has lost them", async () => {
+  const queue = await queueOf("missing");
+  await queue.add("waits", { n: 1 }, { delayMs: 3_600_000 });
+  await queue.add("ends", { n: 2 });
+  await workerOf("missing", () => {});
+  await expect.poll(async () => (await queue.counts()).completed, { timeout: 20_000 }).toBe(1);
+  expect(await queue.missing(["waits", "ends", "never"])).toEqual(new Set(["never"]));
+  expect(await queue.missing([])).toEqual(new Set());
+  const { client, prefix } = await link("producer", "missing");
+  for (const key of await client.keys(`${prefix}:*`)) await client.del(key);
+  expect(await queue.missing(["waits", "ends"])).toEqual(new Set(["waits", "ends"]));
+});
+
 test("ids that BullMQ would misread are refused", async () => {
   const queue = await queueOf("ids");
   for (const id of ["17", "a:b", "", "a b"]) await expect(queue.add(id, { n: 1 })).rejects.toThrow("a job's id");

@@ -31,6 +31,8 @@ export interface JobQueue<D> {
   readonly name: string;
   /** `present`: a job with that id waits or runs; nothing was added. Rejects at once while Redis is away. */
   add(id: string, data: D, options?: AddOptions): Promise<"added" | "present">;
+  /** Which of these ids have no job of any state: they were never added, have long ended, or Redis has lost them. */
+  missing(ids: readonly string[]): Promise<ReadonlySet<string>>;
   /** Takes a waiting or ended job away; false: it runs, or is not there. */
   remove(id: string): Promise<boolean>;
   /** A job every so often; the same id changes the one that is there. */
@@ -51,6 +53,7 @@ const retryMsDefault = 200;
 /** A job without a priority would run before all that have one. */
 const priorityDefault = 100;
 const schedulePattern = { everyMsMin: 10, everyMsMax: 86_400_000 };
+const lookedUpAtOnce = 500;
 const closeWithinMs = 2_000;
 
 /** BullMQ takes no id with a colon and none of digits alone. */
@@ -71,7 +74,7 @@ export async function openQueue<D>(name: string, link: JobsLink, options: JobsOp
   const report = limited((fields, message) => logger.warn(fields, message));
   queue.on("error", (error) => report({ error, queue: name }, "the queue reports an error"));
   await queue.waitUntilReady();
-  return new BullQueue<D>(name, queue, metrics);
+  return new BullQueue<D>(name, queue, link.client, metrics);
 }
 
 /** As `queue.upsertSchedule`. */
@@ -82,11 +85,13 @@ export async function upsertSchedule<D>(queue: JobQueue<D>, id: string, everyMs:
 class BullQueue<D> implements JobQueue<D> {
   readonly name: string;
   readonly #queue: Queue;
+  readonly #client: Redis;
   readonly #metrics: Metrics | undefined;
 
-  constructor(name: string, queue: Queue, metrics: Metrics | undefined) {
+  constructor(name: string, queue: Queue, client: Redis, metrics: Metrics | undefined) {
     this.name = name;
     this.#queue = queue;
+    this.#client = client;
     this.#metrics = metrics;
   }
 
@@ -102,6 +107,22 @@ class BullQueue<D> implements JobQueue<D> {
       backoff: { type: "exponential", delay: options.retryMs ?? retryMsDefault },
     });
     return "added";
+  }
+
+  async missing(ids: readonly string[]): Promise<ReadonlySet<string>> {
+    const missing = new Set<string>();
+    for (let from = 0; from < ids.length; from += lookedUpAtOnce) {
+      const some = ids.slice(from, from + lookedUpAtOnce);
+      const asked = this.#client.pipeline();
+      for (const id of some) asked.exists(this.#queue.toKey(checkJobId(id)));
+      const found = (await asked.exec()) ?? [];
+      some.forEach((id, at) => {
+        const [error, exists] = found[at] ?? [new Error("no answer"), 0];
+        if (error !== null) throw error;
+        if (exists === 0) missing.add(id);
+      });
+    }
+    return missing;
   }
 
   async remove(id: string): Promise<boolean> {

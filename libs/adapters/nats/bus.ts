@@ -14,7 +14,7 @@ import { retry } from "#libs/process/backoff.ts";
 import { limited, silentLogger } from "#libs/telemetry/logger.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
-import { BusClosed, BusError, BusOverloaded, BusRefused, BusTimeout, NoResponders } from "./errors.ts";
+import { BusClosed, BusError, BusOverloaded, BusRefused, BusTimeout, NoResponders, Unanswered } from "./errors.ts";
 
 export interface BusMessage {
   readonly subject: string;
@@ -44,7 +44,7 @@ export interface Bus {
     handle: (message: BusMessage) => void,
     options?: { readonly queue?: string },
   ): Subscription;
-  /** The handler's result is the answer. Its error is one too: a `BusRefused` as it is, any other as code 500. */
+  /** The handler's result is the answer. Its error is one too: a `BusRefused` as it is, `Unanswered` none, any other as code 500. */
   respond(
     subject: string,
     handle: (data: Uint8Array, subject: string, headers: ReadonlyMap<string, string>) => unknown,
@@ -56,6 +56,7 @@ export interface Bus {
 }
 
 export interface BusOptions {
+  /** One or more servers of one cluster, with commas between them. */
   readonly url: string;
   readonly user?: string | null;
   readonly password?: string | null;
@@ -81,14 +82,17 @@ export const answersMax = 2_000;
 const closeWithinMs = 2_000;
 
 export async function connectBus(options: BusOptions): Promise<Bus> {
-  const url = new URL(options.url);
+  const [url, ...others] = options.url.split(",").map((one) => new URL(one.trim()));
+  if (url === undefined) throw new BusError("no server is named");
+  const servers = [url, ...others].map(({ protocol, host }) => `${protocol}//${host}`);
   const user = options.user ?? (url.username === "" ? null : decodeURIComponent(url.username));
   const password = options.password ?? (url.password === "" ? null : decodeURIComponent(url.password));
   const open = async (): Promise<NatsConnection> =>
     connect({
-      servers: `${url.protocol}//${url.host}`,
+      servers,
       name: options.name,
-      ...(user === null ? {} : { user, pass: password ?? "" }),
+      // Answers come to a place of the user's own, so that no other user need be let in there.
+      ...(user === null ? {} : { user, pass: password ?? "", inboxPrefix: `_INBOX_${user}` }),
       pingInterval: pingIntervalMs,
       maxPingOut: missedPingsMax,
       maxReconnectAttempts: -1,
@@ -107,9 +111,12 @@ export async function connectBus(options: BusOptions): Promise<Bus> {
     maxMs: connectTimeoutMs,
     retryIf: (error) => !isAuth(error),
   }).catch((error: unknown) => {
-    throw new BusError(`no connection to NATS at ${url.host}: ${error instanceof Error ? error.message : ""}`, {
-      cause: error,
-    });
+    throw new BusError(
+      `no connection to NATS at ${servers.join(", ")}: ${error instanceof Error ? error.message : ""}`,
+      {
+        cause: error,
+      },
+    );
   });
   const manager = await connection.jetstreamManager({ timeout: jetStreamTimeoutMs, checkAPI: false });
   return new NatsBus(connection, manager, options);
@@ -134,10 +141,12 @@ export class NatsBus implements Bus {
   readonly #linkListeners = new Set<LinkListener>();
   #connected = true;
   #waiting = 0;
+  #payloadMax: number;
 
   constructor(connection: NatsConnection, manager: JetStreamManager, options: BusOptions) {
     this.names = busNames(options.namespace);
     this.connection = connection;
+    this.#payloadMax = connection.info?.max_payload ?? 0;
     this.manager = manager;
     this.jetStream = connection.jetstream({ timeout: jetStreamTimeoutMs });
     this.logger = options.logger ?? silentLogger;
@@ -154,9 +163,10 @@ export class NatsBus implements Bus {
     return this.connection.info?.server_id ?? "";
   }
 
-  /** Largest message that the server takes, bytes. */
+  /** Largest message that the server takes, bytes. While a new link is being made the server is not known: as it was before. */
   get payloadMax(): number {
-    return this.connection.info?.max_payload ?? 0;
+    this.#payloadMax = this.connection.info?.max_payload ?? this.#payloadMax;
+    return this.#payloadMax;
   }
 
   /** Calls at every loss and return of the link, in the order that it happened. */
@@ -224,6 +234,7 @@ export class NatsBus implements Bus {
         const body = await handle(message.data, message.subject, readHeaders(message.headers));
         if (!this.connection.isClosed()) message.respond(JSON.stringify(body ?? null));
       } catch (error) {
+        if (error instanceof Unanswered) return;
         if (!(error instanceof BusRefused)) this.logger.error({ error, subject: message.subject }, "a request failed");
         if (!this.connection.isClosed()) refuse(message, error);
       } finally {

@@ -32,6 +32,9 @@ export class BusRefused extends BusError {
   }
 }
 
+/** Thrown by a handler that leaves the answer to somebody else: whoever asked hears nothing from here. */
+export class Unanswered extends BusError {}
+
 /** The stream is another than before, or ends before what was already read: only an operator can say what is true. */
 export class StreamMismatch extends BusError {}
 

@@ -12,13 +12,26 @@ export {
   BusTimeout,
   NoResponders,
   StreamMismatch,
+  Unanswered,
   WriterClosed,
   WriterFull,
 } from "./errors.ts";
-export { lastPublishedFact, publishFacts } from "./facts.ts";
+export { type FactTexts, lastPublishedFact, publishFacts } from "./facts.ts";
 export { openFactReader, openLogReader } from "./log-reader.ts";
 export type { LogMessage, LogReader } from "./log-reader.ts";
 export { openService } from "./service.ts";
 export type { RunningService, ServiceEndpoint, ServiceOptions } from "./service.ts";
-export { ensureStreams, lastEntry, messageAt, streamLimits, streamState, trimLog } from "./streams.ts";
-export type { StreamLimits, StreamState } from "./streams.ts";
+export { storeMessage } from "./stored-message.ts";
+export {
+  ensureStreams,
+  firstSince,
+  lastEntry,
+  messageAt,
+  removeStreams,
+  nextEntry,
+  streamPlaces,
+  streamLimits,
+  streamState,
+  trimLog,
+} from "./streams.ts";
+export type { StreamLimits, StreamOptions, StreamPlace, StreamState } from "./streams.ts";

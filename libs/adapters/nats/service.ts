@@ -3,11 +3,11 @@ import type { RecordableHistogram } from "node:perf_hooks";
 import type { NatsError, ServiceMsg } from "nats";
 import { errorHeaders, natsOf, readHeaders, refusalOf } from "./bus.ts";
 import type { Bus, NatsBus } from "./bus.ts";
-import { BusRefused } from "./errors.ts";
+import { BusRefused, Unanswered } from "./errors.ts";
 
 export interface ServiceEndpoint {
   readonly subject: string;
-  /** The answer, already encoded. A thrown `BusRefused` travels as it is, any other error as code 500. */
+  /** The answer, already encoded. A thrown `BusRefused` travels as it is, `Unanswered` is no answer at all, any other error is code 500. */
   readonly handle: (
     data: Uint8Array,
     headers: ReadonlyMap<string, string>,
@@ -68,6 +68,7 @@ export async function openService(bus: Bus, options: ServiceOptions): Promise<Ru
 function handlerOf(nats: NatsBus, endpoint: ServiceEndpoint, recorder: Recorder) {
   let waiting = 0;
   const fail = (message: ServiceMsg, started: number, error: unknown): void => {
+    if (error instanceof Unanswered) return;
     if (!(error instanceof BusRefused)) nats.logger.error({ error, subject: message.subject }, "a request failed");
     recorder.record(started, false);
     const { code, text, body } = refusalOf(error);

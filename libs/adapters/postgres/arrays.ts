@@ -5,17 +5,19 @@
 const needsEscape = /["\\]/;
 const numberList = /^[-0-9.,]*$/;
 
+const escaped = (text: string): string => (needsEscape.test(text) ? text.replace(/["\\]/g, "\\$&") : text);
+
 /** Text elements, always quoted: an account may be called NULL. */
 export function textArray(values: readonly string[]): string {
   if (values.length === 0) return "{}";
-  const joined = values.join("");
-  const elements = needsEscape.test(joined) ? values.map((one) => one.replace(/["\\]/g, "\\$&")) : values;
+  const elements = values.some((one) => needsEscape.test(one)) ? values.map(escaped) : values;
   return `{"${elements.join('","')}"}`;
 }
 
 /** As `textArray`, with SQL NULL for null. */
 export function nullableTextArray(values: readonly (string | null)[]): string {
-  return `{${values.map((one) => (one === null ? "NULL" : `"${one.replace(/["\\]/g, "\\$&")}"`)).join(",")}}`;
+  const elements = values.map((one) => (one === null ? "NULL" : `"${escaped(one)}"`));
+  return `{${elements.join(",")}}`;
 }
 
 /** Decimal strings or safe integers. Throws RangeError for anything else: no NaN, exponent or blank gets to the server. */
@@ -34,9 +36,13 @@ export const fromHex = (hex: string): Buffer => {
   return Buffer.from(hex, "hex");
 };
 
-/** The last of each key, in the order of the keys, so that writers of the same rows meet in one order. */
-export function lastOfEach<T>(rows: readonly T[], key: (row: T) => string): T[] {
-  const last = new Map<string, T>();
-  for (const row of rows) last.set(key(row), row);
-  return [...last.entries()].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, row]) => row);
+/** The last row of each key, in order of the keys' characters, so that writers of the same rows meet in one order. */
+export function lastOfEach<T>(rows: readonly T[], ...keys: readonly (keyof T)[]): T[] {
+  const order = (left: T, right: T): number => {
+    for (const key of keys) if (left[key] !== right[key]) return left[key] < right[key] ? -1 : 1;
+    return 0;
+  };
+  // Equal ones stay in their order.
+  const sorted = rows.toSorted(order);
+  return sorted.filter((row, at) => at + 1 === sorted.length || order(row, sorted[at + 1] as T) !== 0);
 }

@@ -89,6 +89,9 @@ export interface RuleVersionRow {
   readonly document: unknown;
 }
 
+/** With the trace of the entry that opened it, which whoever carries it out passes on. */
+export type OpenedEffect = Effect & { readonly trace?: string };
+
 /** Everything that becomes true with one commit. Each key of balances, positions and sagas may come more than once: the last counts. */
 export interface Batch {
   readonly shard: string;
@@ -116,7 +119,7 @@ export interface Batch {
   readonly balances: readonly BalanceRow[];
   readonly positions: readonly PositionRow[];
   readonly sagas: readonly SagaRow[];
-  readonly effectsOpened: readonly Effect[];
+  readonly effectsOpened: readonly OpenedEffect[];
   readonly effectsAnswered: readonly string[];
   readonly sourceSeqs: readonly { readonly source: string; readonly seq: number }[];
   /** The whole list, when it has changed. */

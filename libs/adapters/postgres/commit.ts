@@ -1,35 +1,62 @@
-import type { Batch, LedgerLeg, PositionRow } from "./batch.ts";
+import type { Batch, PositionRow } from "./batch.ts";
 import { batchLimits } from "./batch.ts";
 import { byteaArray, fromHex, lastOfEach, nullableTextArray, numberArray, textArray } from "./arrays.ts";
 import type { Queryable } from "./database.ts";
-import { only } from "./database.ts";
+import { confirmReplicated, only } from "./database.ts";
 import { ConstraintBroken, missingPartition } from "./errors.ts";
 import { ensurePartitions } from "./partitions.ts";
 
 const parameters = 50;
 const text = `SELECT commit_batch(${Array.from({ length: parameters }, (_, at) => `$${at + 1}`).join(", ")}) AS result`;
 
+/** What the whole statement takes, as it is sent: texts, numbers and bytes, which another thread may be given as they are. */
+export type CommitValue = string | number | Uint8Array | null;
+
+/** Everything that a batch says but its place after another one and its packed text, which are known later. */
+export type BatchContent = Omit<Batch, keyof BatchSeal>;
+export type BatchSeal = Pick<Batch, "epoch" | "fromSeq" | "chainHash" | "journal" | "factsBlob">;
+
+/** Places of the seal among the values. */
+const sealed = { epoch: 1, fromSeq: 2, chainHash: 7, journal: 12, factsBlob: 13 } as const;
+
 /**
  * Commits a batch: one statement, one round trip, one transaction. Its first statement moves the shard's fenced row from
  * `fromSeq` to `toSeq` for this epoch.
  *
- * Resolves once it is durable: `committed` now, or `already` where this very batch (positions, entries, hash) had been
- * committed before, so that after `DatabaseDown` with outcome `unknown` the same batch may simply be committed again.
+ * Resolves once it is durable, on the synchronous standby too where there is one: `committed` now, or `already` where this very
+ * batch (positions, entries, hash) had been committed before, so that after `DatabaseDown` with outcome `unknown` the same
+ * batch may simply be committed again.
  * Throws `Deposed` (another epoch, or another position: exit), `Unbalanced`, `ConstraintBroken` (nothing was written),
  * `DatabaseDown`.
  */
 export async function commitBatch(db: Queryable, batch: Batch): Promise<"committed" | "already"> {
-  const statement = { name: "commit_batch", text, values: valuesOf(batch) };
+  return commitValues(db, contentValues(batch), batch);
+}
+
+/** As `commitBatch`, of what `contentValues` made of the batch. */
+export async function commitValues(
+  db: Queryable,
+  content: readonly CommitValue[],
+  seal: BatchSeal,
+): Promise<"committed" | "already"> {
+  const statement = { name: "commit_batch", text, values: withSeal(content, seal) };
+  const commit = async (): Promise<"committed" | "already"> =>
+    only(await db.query<{ result: "committed" | "already" }>(statement)).result;
+  let result: "committed" | "already";
   try {
-    return only(await db.query<{ result: "committed" | "already" }>(statement)).result;
+    result = await commit();
   } catch (error) {
     if (!(error instanceof ConstraintBroken) || error.constraint !== missingPartition) throw error;
     await ensurePartitions(db);
-    return only(await db.query<{ result: "committed" | "already" }>(statement)).result;
+    result = await commit();
   }
+  // It may be known to this server alone.
+  if (result === "already") await confirmReplicated(db);
+  return result;
 }
 
-function valuesOf(batch: Batch): unknown[] {
+/** The values of a batch's statement, without its seal. Throws `RangeError` for what no statement should be given. */
+export function contentValues(batch: BatchContent): CommitValue[] {
   if (batch.entryCount > batchLimits.entries) throw new RangeError(`a batch of ${batch.entryCount} entries`);
   const values = [
     ...headValues(batch),
@@ -44,57 +71,75 @@ function valuesOf(batch: Batch): unknown[] {
   return values;
 }
 
-const headValues = (batch: Batch): unknown[] => [
+function withSeal(content: readonly CommitValue[], seal: BatchSeal): CommitValue[] {
+  const values = [...content];
+  values[sealed.epoch] = seal.epoch;
+  values[sealed.fromSeq] = seal.fromSeq;
+  values[sealed.chainHash] = fromHex(seal.chainHash);
+  values[sealed.journal] = Buffer.from(seal.journal);
+  values[sealed.factsBlob] = Buffer.from(seal.factsBlob);
+  return values;
+}
+
+const headValues = (batch: BatchContent): CommitValue[] => [
   batch.shard,
-  batch.epoch,
-  batch.fromSeq,
+  null,
+  null,
   batch.toSeq,
   batch.firstEntry,
   batch.entryCount,
   batch.factSeq,
-  fromHex(batch.chainHash),
+  null,
   batch.streamCreated,
   batch.lastMessageHash === null ? null : fromHex(batch.lastMessageHash),
   batch.ruleVersion,
   batch.t,
-  Buffer.from(batch.journal),
-  Buffer.from(batch.factsBlob),
+  null,
+  null,
 ];
 
-function ledgerValues({ transactions }: Batch): unknown[] {
+/** One pass, a list for each column: a batch has tens of thousands of these. */
+function ledgerValues({ transactions }: BatchContent): CommitValue[] {
+  const entries: number[] = [];
   const numbers: number[] = [];
-  const legs: LedgerLeg[] = [];
-  const legEntries: number[] = [];
-  const legNumbers: number[] = [];
-  let entry = -1;
+  const kinds: string[] = [];
+  const legs = { entry: [] as string[], number: [] as string[], amount: [] as string[] };
+  const [accounts, assets, names]: [string[], string[], string[]] = [[], [], []];
+  const instruments: (string | null)[] = [];
   let number = 0;
-  for (const one of transactions) {
-    number = one.entry === entry ? number + 1 : 0;
-    entry = one.entry;
+  for (const { entry, kind, legs: own } of transactions) {
+    number = entry === entries.at(-1) ? number + 1 : 0;
+    entries.push(entry);
     numbers.push(number);
-    for (const leg of one.legs) {
-      legs.push(leg);
-      legEntries.push(entry);
-      legNumbers.push(number);
+    kinds.push(kind);
+    const [entryText, numberText] = [String(entry), String(number)];
+    for (const leg of own) {
+      legs.entry.push(entryText);
+      legs.number.push(numberText);
+      legs.amount.push(leg.amount);
+      accounts.push(leg.account);
+      assets.push(leg.asset);
+      names.push(leg.leg);
+      instruments.push(leg.instrument);
     }
   }
-  if (legs.length > batchLimits.rows) throw new RangeError(`a batch of ${legs.length} ledger legs`);
+  if (accounts.length > batchLimits.rows) throw new RangeError(`a batch of ${accounts.length} ledger legs`);
   return [
-    numberArray(transactions.map((one) => one.entry)),
+    numberArray(entries),
     numberArray(numbers),
-    textArray(transactions.map((one) => one.kind)),
-    numberArray(legEntries),
-    numberArray(legNumbers),
-    textArray(legs.map((leg) => leg.account)),
-    textArray(legs.map((leg) => leg.asset)),
-    textArray(legs.map((leg) => leg.leg)),
-    nullableTextArray(legs.map((leg) => leg.instrument)),
-    numberArray(legs.map((leg) => leg.amount)),
+    textArray(kinds),
+    numberArray(legs.entry),
+    numberArray(legs.number),
+    textArray(accounts),
+    textArray(assets),
+    textArray(names),
+    nullableTextArray(instruments),
+    numberArray(legs.amount),
   ];
 }
 
-function balanceValues(batch: Batch): unknown[] {
-  const rows = lastOfEach(batch.balances, (row) => `${row.account} ${row.asset}`);
+function balanceValues(batch: BatchContent): CommitValue[] {
+  const rows = lastOfEach(batch.balances, "account", "asset");
   return [
     textArray(rows.map((row) => row.account)),
     textArray(rows.map((row) => row.asset)),
@@ -102,13 +147,14 @@ function balanceValues(batch: Batch): unknown[] {
   ];
 }
 
-const isZero = (amount: string): boolean => /^-?0(\.0+)?$/.test(amount);
+const isZero = (amount: string): boolean => amount === "0" || /^-?0(\.0+)?$/.test(amount);
 const isGone = (row: PositionRow): boolean => isZero(row.qty) && isZero(row.margin);
 
-function positionValues(batch: Batch): unknown[] {
-  const rows = lastOfEach(batch.positions, (row) => `${row.account} ${row.instrument}`);
-  const kept = rows.filter((row) => !isGone(row));
-  const gone = rows.filter(isGone);
+function positionValues(batch: BatchContent): CommitValue[] {
+  const rows = lastOfEach(batch.positions, "account", "instrument");
+  const kept: PositionRow[] = [];
+  const gone: PositionRow[] = [];
+  for (const row of rows) (isGone(row) ? gone : kept).push(row);
   return [
     textArray(kept.map((row) => row.account)),
     textArray(kept.map((row) => row.instrument)),
@@ -123,7 +169,7 @@ function positionValues(batch: Batch): unknown[] {
   ];
 }
 
-const factValues = ({ facts }: Batch): unknown[] => [
+const factValues = ({ facts }: BatchContent): CommitValue[] => [
   numberArray(facts.map((one) => one.seq)),
   numberArray(facts.map((one) => one.t)),
   textArray(facts.map((one) => one.fact)),
@@ -135,12 +181,12 @@ const factValues = ({ facts }: Batch): unknown[] => [
 const listed = (rows: readonly unknown[] | undefined): string | null =>
   rows === undefined || rows.length === 0 ? null : JSON.stringify(rows);
 
-function sagaValues(batch: Batch): unknown[] {
-  const sagas = lastOfEach(batch.sagas, (row) => row.id);
+function sagaValues(batch: BatchContent): CommitValue[] {
+  const sagas = lastOfEach(batch.sagas, "id");
   return [listed(sagas), listed(batch.effectsOpened), listed(batch.effectsAnswered), listed(batch.sourceSeqs)];
 }
 
-function otherValues(batch: Batch): unknown[] {
+function otherValues(batch: BatchContent): CommitValue[] {
   const letters = batch.deadLetters.map((one) => ({ ...one, payload: undefined }));
   return [
     batch.halts === undefined ? null : JSON.stringify(batch.halts),

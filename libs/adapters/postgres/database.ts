@@ -81,7 +81,7 @@ class PooledDatabase implements Database {
   }
 
   async query<R extends QueryResultRow>(statement: Statement): Promise<QueryResult<R>> {
-    return this.#withClient((client) => run<R>(client, statement));
+    return this.#withClient((client) => client.query<R>(statement));
   }
 
   async transaction<T>(work: (client: Queryable) => Promise<T>, kind: TransactionKind = "read committed"): Promise<T> {
@@ -100,55 +100,100 @@ class PooledDatabase implements Database {
     return this.#closing;
   }
 
-  async #withClient<T>(work: (client: PoolClient) => Promise<T>): Promise<T> {
+  async #withClient<T>(work: (client: Lent) => Promise<T>): Promise<T> {
     let client: PoolClient;
     try {
       client = await this.#pool.connect();
     } catch (error) {
       throw databaseError(error, false);
     }
-    // A connection that breaks while it is lent says so by an event as well as to the query under way.
-    const ignore = (): void => {};
-    client.on("error", ignore);
+    const lent = new Lent(client);
     let broken = false;
     try {
-      return await work(client);
+      return await work(lent);
     } catch (error) {
       broken = error instanceof DatabaseDown;
       throw error;
     } finally {
-      client.off("error", ignore);
+      lent.end();
       client.release(broken);
     }
   }
 }
 
-async function run<R extends QueryResultRow>(client: PoolClient, statement: Statement): Promise<QueryResult<R>> {
-  const { name, text, values } = statement;
-  try {
-    return await client.query<R>({ text, values: [...(values ?? [])], ...(name === undefined ? {} : { name }) });
-  } catch (error) {
-    throw databaseError(error, true);
+/** A connection for the time of one piece of work. */
+class Lent implements Queryable {
+  readonly #client: PoolClient;
+  #unconfirmed = false;
+
+  constructor(client: PoolClient) {
+    this.#client = client;
+    client.on("error", this.#onError);
+    client.on("notice", this.#onNotice);
   }
+
+  async query<R extends QueryResultRow>({ name, text, values }: Statement): Promise<QueryResult<R>> {
+    let result: QueryResult<R>;
+    try {
+      result = await this.#client.query<R>({
+        text,
+        values: [...(values ?? [])],
+        ...(name === undefined ? {} : { name }),
+      });
+    } catch (error) {
+      throw databaseError(error, true);
+    }
+    if (this.#unconfirmed) throw new DatabaseDown("committed, but not confirmed by the synchronous standby", "unknown");
+    return result;
+  }
+
+  end(): void {
+    this.#client.off("error", this.#onError);
+    this.#client.off("notice", this.#onNotice);
+  }
+
+  /** A connection that breaks while it is lent says so by an event as well as to the query under way. */
+  readonly #onError = (): void => {};
+
+  /** A cancelled wait for the standby is only a warning to PostgreSQL: it reports the commit as done. Its text may be in any language. */
+  readonly #onNotice = (notice: { readonly routine: string | undefined }): void => {
+    if (notice.routine === "SyncRepWaitForLSN") this.#unconfirmed = true;
+  };
 }
 
 async function inTransaction<T>(
-  client: PoolClient,
+  client: Lent,
   work: (client: Queryable) => Promise<T>,
   kind: TransactionKind,
 ): Promise<T> {
-  await run(client, { text: `BEGIN ISOLATION LEVEL ${kind.toUpperCase()}` });
+  await client.query({ text: `BEGIN ISOLATION LEVEL ${kind.toUpperCase()}` });
   let result: T;
   try {
-    result = await work({ query: (statement) => run(client, statement) });
+    result = await work(client);
   } catch (error) {
     // Where the connection is gone the server rolls back by itself.
-    await run(client, { text: "ROLLBACK" }).catch(() => {});
+    await client.query({ text: "ROLLBACK" }).catch(() => {});
     throw error;
   }
-  await run(client, { text: "COMMIT" });
+  await client.query({ text: "COMMIT" });
   return result;
 }
+
+/**
+ * Resolves once all that was committed before is as safe as any commit: on the synchronous standby too, where there is one. What
+ * was left unconfirmed can be seen by readers (a commit whose wait was cancelled, or that the primary found in its own log when
+ * it came back), so this stands between reading such a thing and acting on it. It writes an empty message to the write-ahead
+ * log and waits for that, which follows everything before it.
+ */
+export async function confirmReplicated(db: Queryable): Promise<void> {
+  await db.query({ name: "confirm", text: "SELECT pg_logical_emit_message(true, 'plimsoll', '')" });
+}
+
+/**
+ * Put into a FROM: the transaction does not wait for the standby. For records of which the last may go missing with the primary,
+ * and which come so often that waiting ones would take up every connection while the standby is away.
+ */
+export const onPrimaryOnly = "(SELECT set_config('synchronous_commit', 'local', true)) AS primary_only";
 
 /** `int8` columns arrive as text; beyond 2^53 a `number` would lie. */
 export function count(text: unknown): number {

@@ -1,5 +1,4 @@
-import { nullableTextArray, numberArray, textArray } from "./arrays.ts";
-import { count } from "./database.ts";
+import { count, onPrimaryOnly } from "./database.ts";
 import type { Queryable } from "./database.ts";
 
 /** One answer of the gate, with what is needed to compute it again. */
@@ -22,32 +21,43 @@ export interface GateDecision {
 
 export const decisionsMax = 5_000;
 
-/** Keeps decisions; they are told apart by shard, epoch and request, an answer given again may be kept twice. */
+/** A decision as one line of JSON. `body`: JSON too, so that what has been written for somebody else is not written again. */
+export function decisionLine(row: Omit<GateDecision, "body">, body: string): string {
+  const { shard, request, verb, account, decision, codes, epoch, appliedSeq, frame, ruleVersion, t } = row;
+  const head = {
+    shard,
+    request,
+    verb,
+    account,
+    accepted: decision === "accept",
+    codes: codes.length === 0 ? null : codes.join(","),
+    epoch,
+    applied_seq: appliedSeq,
+    frame,
+    rule_version: ruleVersion,
+    t,
+  };
+  return `${JSON.stringify(head).slice(0, -1)},"body":${body}}`;
+}
+
+/** Keeps decisions, on the primary alone before it resolves; they are told apart by shard, epoch and request, an answer given again may be kept twice. */
 export async function insertDecisions(db: Queryable, rows: readonly GateDecision[]): Promise<void> {
-  if (rows.length === 0) return;
-  if (rows.length > decisionsMax) throw new RangeError(`${rows.length} decisions at once`);
+  const lines = rows.map((row) => decisionLine(row, JSON.stringify(row.body)));
+  await insertDecisionLines(db, lines);
+}
+
+/** As `insertDecisions`, of lines that `decisionLine` has made. */
+export async function insertDecisionLines(db: Queryable, lines: readonly string[]): Promise<void> {
+  if (lines.length === 0) return;
+  if (lines.length > decisionsMax) throw new RangeError(`${lines.length} decisions at once`);
   await db.query({
     name: "decisions_insert",
     text: `INSERT INTO gate_decision
         (shard, request, verb, account, accepted, codes, epoch, applied_seq, frame, rule_version, t, body)
-      SELECT shard, request, verb, account, accepted, codes, epoch, applied_seq, frame, rule_version, t, body::jsonb
-      FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::bigint[], $8::bigint[],
-        $9::bigint[], $10::bigint[], $11::bigint[], $12::text[])
-        AS row (shard, request, verb, account, accepted, codes, epoch, applied_seq, frame, rule_version, t, body)`,
-    values: [
-      textArray(rows.map((row) => row.shard)),
-      textArray(rows.map((row) => row.request)),
-      textArray(rows.map((row) => row.verb)),
-      textArray(rows.map((row) => row.account)),
-      textArray(rows.map((row) => (row.decision === "accept" ? "t" : "f"))),
-      nullableTextArray(rows.map((row) => (row.codes.length === 0 ? null : row.codes.join(",")))),
-      numberArray(rows.map((row) => row.epoch)),
-      numberArray(rows.map((row) => row.appliedSeq)),
-      numberArray(rows.map((row) => row.frame)),
-      numberArray(rows.map((row) => row.ruleVersion)),
-      numberArray(rows.map((row) => row.t)),
-      textArray(rows.map((row) => JSON.stringify(row.body))),
-    ],
+      SELECT row.* FROM jsonb_to_recordset($1::jsonb) AS row (shard text, request text, verb text, account text,
+        accepted boolean, codes text, epoch bigint, applied_seq bigint, frame bigint, rule_version bigint, t bigint, body jsonb),
+        ${onPrimaryOnly}`,
+    values: [`[${lines.join(",")}]`],
   });
 }
 

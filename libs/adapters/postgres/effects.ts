@@ -1,5 +1,6 @@
+import { textArray } from "./arrays.ts";
 import type { Effect } from "#libs/contracts/log.ts";
-import { count, only } from "./database.ts";
+import { confirmReplicated, count, only } from "./database.ts";
 import type { Queryable } from "./database.ts";
 
 export interface OpenEffect {
@@ -13,6 +14,8 @@ export interface OpenEffect {
   readonly epoch: number;
   /** Log position after which it became known. */
   readonly openedSeq: number;
+  /** Of the entry that opened it. */
+  readonly trace?: string;
 }
 
 export const openEffectsMax = 1_000;
@@ -34,6 +37,8 @@ export async function openEffects(
       Math.min(options.limit ?? openEffectsMax, openEffectsMax),
     ],
   });
+  // Whoever reads them carries them out.
+  if (rows.length > 0) await confirmReplicated(db);
   return rows.map(effectOf);
 }
 
@@ -48,13 +53,14 @@ export async function openEffect(db: Queryable, shard: string, id: string): Prom
   return rows[0] === undefined ? null : effectOf(rows[0]);
 }
 
-const columns = `effect.shard, body, attempts, opened_seq, shard.epoch,
+const columns = `effect.shard, body - 'trace' AS body, body ->> 'trace' AS trace, attempts, opened_seq, shard.epoch,
   (extract(epoch FROM clock_timestamp() - last_sent_at) * 1000)::bigint AS sent_ago,
   (extract(epoch FROM clock_timestamp() - opened_at) * 1000)::bigint AS open_for`;
 
 interface Columns {
   shard: string;
   body: Effect;
+  trace: string | null;
   attempts: number;
   opened_seq: string;
   epoch: string;
@@ -70,17 +76,35 @@ const effectOf = (row: Columns): OpenEffect => ({
   openForMs: count(row.open_for),
   epoch: count(row.epoch),
   openedSeq: count(row.opened_seq),
+  ...(row.trace === null ? {} : { trace: row.trace }),
 });
 
-/** Notes an attempt; returns its number from 1, or null where the effect is not open any more. Call it before sending. */
-export async function markEffectSent(db: Queryable, shard: string, id: string): Promise<number | null> {
-  const { rows } = await db.query<{ attempts: number }>({
-    name: "effect_sent",
-    text: `UPDATE effect SET attempts = attempts + 1, last_sent_at = clock_timestamp()
-      WHERE shard = $1 AND id = $2 AND answered_seq IS NULL RETURNING attempts`,
-    values: [shard, id],
+/** Traces of open effects of a shard that have one, by the effect's id. */
+export async function openEffectTraces(db: Queryable, shard: string): Promise<ReadonlyMap<string, string>> {
+  const { rows } = await db.query<{ id: string; trace: string }>({
+    text: `SELECT id, body ->> 'trace' AS trace FROM effect
+      WHERE shard = $1 AND answered_seq IS NULL AND body ->> 'trace' IS NOT NULL`,
+    values: [shard],
   });
-  return rows[0]?.attempts ?? null;
+  return new Map(rows.map(({ id, trace }) => [id, trace]));
+}
+
+export interface EffectName {
+  readonly shard: string;
+  readonly id: string;
+}
+
+/** Notes an attempt at each; returns how many of them are still open. */
+export async function markEffectsSent(db: Queryable, effects: readonly EffectName[]): Promise<number> {
+  if (effects.length === 0) return 0;
+  const { rowCount } = await db.query({
+    name: "effects_sent",
+    text: `UPDATE effect SET attempts = attempts + 1, last_sent_at = clock_timestamp()
+      FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS sent (shard, id)
+      WHERE effect.shard = sent.shard AND effect.id = sent.id AND answered_seq IS NULL`,
+    values: [textArray(effects.map(({ shard }) => shard)), textArray(effects.map(({ id }) => id))],
+  });
+  return rowCount ?? 0;
 }
 
 /** Removes what was answered longer ago; returns how many. */

@@ -1,12 +1,23 @@
 export * from "./accounts.ts";
 export * from "./audit.ts";
 export * from "./batch.ts";
-export { commitBatch } from "./commit.ts";
-export { count, openDatabase } from "./database.ts";
+export {
+  type BatchContent,
+  type BatchSeal,
+  commitBatch,
+  type CommitValue,
+  commitValues,
+  contentValues,
+} from "./commit.ts";
+export { confirmReplicated, count, openDatabase } from "./database.ts";
+export { createDatabase, dropDatabase } from "./databases.ts";
 export type { Database, DatabaseSettings, Queryable, Statement, TransactionKind } from "./database.ts";
+export { checkConservation } from "./conservation.ts";
+export type { ConservationCheck } from "./conservation.ts";
 export * from "./decisions.ts";
 export * from "./effects.ts";
 export { ConstraintBroken, Corrupt, DatabaseDown, Deposed, mayRunAgain, Unbalanced } from "./errors.ts";
+export * from "./fact-readers.ts";
 export { chainHash, genesisHash, pack, unpack } from "./hash.ts";
 export * from "./journal.ts";
 export * from "./leases.ts";
@@ -14,9 +25,11 @@ export * from "./ledger.ts";
 export * from "./marks.ts";
 export { migrate } from "./migrate.ts";
 export type { MigrateOptions } from "./migrate.ts";
+export * from "./notices.ts";
 export * from "./outbox.ts";
-export { dropDaysBefore, dropPartitionsBefore, ensurePartitions } from "./partitions.ts";
-export type { DailyTable, NumberedTable } from "./partitions.ts";
+export { dropDaysBefore, dropPartitionsBefore, ensurePartitions, partitionRoom } from "./partitions.ts";
+export type { DailyTable, NumberedTable, PartitionRoom } from "./partitions.ts";
+export * from "./provider-calls.ts";
 export * from "./records.ts";
 export * from "./shard.ts";
 export * from "./snapshots.ts";

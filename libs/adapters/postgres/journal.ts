@@ -140,6 +140,19 @@ export async function* journalPages(
   }
 }
 
+/** Where to begin with the batch that holds the first fact after `factSeq`; null: no such fact is committed. */
+export async function journalStartOfFact(db: Queryable, shard: string, factSeq: number): Promise<JournalStart | null> {
+  const { rows } = await db.query<Pick<Columns, "first_entry" | "prev_hash">>({
+    name: "journal_fact",
+    text: `SELECT first_entry, prev_hash FROM journal WHERE shard = $1 AND fact_seq > $2
+      ORDER BY fact_seq, first_entry LIMIT 1`,
+    values: [shard, factSeq],
+  });
+  const first = rows[0];
+  if (first === undefined) return null;
+  return { afterEntry: count(first.first_entry) - 1, hash: first.prev_hash.toString("hex") };
+}
+
 /** Batches without entries share their number with the next; those that the reader already counts in are passed over. */
 function emptyBefore(page: readonly JournalBatch[], hash: string): number {
   let at = 0;

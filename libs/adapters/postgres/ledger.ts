@@ -73,6 +73,21 @@ export async function ledgerSums(
   return { entry: count(rows[0]?.entry ?? 0), sums };
 }
 
+/** Σ of the legs of some accounts (above `after`, up to `upTo`) up to an entry, read from the legs themselves. */
+export async function sumLegs(
+  db: Queryable,
+  shard: string,
+  range: { readonly after: string; readonly upTo: string; readonly entry: number },
+): Promise<LedgerSum[]> {
+  const { rows } = await db.query<Omit<LedgerSum, "legs"> & { legs: string }>({
+    name: "ledger_leg_sums",
+    text: `SELECT account, asset, leg, coalesce(instrument, '') AS instrument, sum(amount) AS amount, count(*) AS legs
+      FROM ledger_leg WHERE shard = $1 AND account > $2 AND account <= $3 AND entry <= $4 GROUP BY 1, 2, 3, 4`,
+    values: [shard, range.after, range.upTo, range.entry],
+  });
+  return rows.map((row) => ({ ...row, amount: plain(row.amount), legs: count(row.legs) }));
+}
+
 export interface LedgerLine {
   readonly shard: string;
   readonly entry: number;

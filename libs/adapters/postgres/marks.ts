@@ -1,5 +1,5 @@
 import { nullableTextArray, numberArray, textArray } from "./arrays.ts";
-import { count } from "./database.ts";
+import { count, onPrimaryOnly } from "./database.ts";
 import type { Queryable } from "./database.ts";
 import { Deposed } from "./errors.ts";
 
@@ -53,14 +53,15 @@ export interface MarkInput {
 
 export const markInputsMax = 5_000;
 
-/** Keeps inputs of frames for receipts. What is sent twice is kept twice, which harms nobody. */
+/** Keeps inputs of frames for receipts, on the primary alone before it resolves. What is sent twice is kept twice, which harms nobody. */
 export async function saveMarkInputs(db: Queryable, rows: readonly MarkInput[]): Promise<void> {
   if (rows.length === 0) return;
   if (rows.length > markInputsMax) throw new RangeError(`${rows.length} inputs at once`);
   await db.query({
     name: "mark_inputs_save",
     text: `INSERT INTO mark_input (source_seq, t, id, price, quality, input)
-      SELECT * FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::numeric[], $5::text[], $6::jsonb[])`,
+      SELECT row.* FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::numeric[], $5::text[], $6::jsonb[]) AS row,
+        ${onPrimaryOnly}`,
     values: [
       numberArray(rows.map((row) => row.sourceSeq)),
       numberArray(rows.map((row) => row.t)),

@@ -1,5 +1,5 @@
 import type { Entry, EntryBody } from "#libs/contracts/log.ts";
-import { count, only } from "./database.ts";
+import { confirmReplicated, count, only } from "./database.ts";
 import type { Queryable } from "./database.ts";
 
 /** An entry to be put into a shard's log by way of the database. */
@@ -58,6 +58,15 @@ function entryOf(row: Columns): OutboxEntry {
   return { source, shard, sourceSeq, key, entry, published: row.published_at !== null };
 }
 
+/** How many wait to be published, by source. */
+export async function countPending(db: Queryable): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await db.query<{ source: string; many: string }>({
+    name: "outbox_count",
+    text: "SELECT source, count(*) AS many FROM entry_outbox WHERE published_at IS NULL GROUP BY source",
+  });
+  return new Map(rows.map(({ source, many }) => [source, count(many)]));
+}
+
 export const pendingEntriesMax = 1_000;
 
 /** Entries not yet marked as published, each shard's in order. A relay writes them one after the other. */
@@ -76,6 +85,7 @@ export async function pendingEntries(
       Math.min(options.limit ?? pendingEntriesMax, pendingEntriesMax),
     ],
   });
+  if (rows.length > 0) await confirmReplicated(db);
   return rows.map(entryOf);
 }
 

@@ -17,6 +17,20 @@ export async function ensurePartitions(db: Queryable, aheadEntries = aheadEntrie
   return count(only(result).made);
 }
 
+export interface PartitionRoom {
+  readonly parent: string;
+  /** Of a table by numbers: entries or facts that the furthest shard can still write. Of one by days: days after today. */
+  readonly room: number;
+}
+
+/** How far the partitions reach; where none is left a commit makes its own and goes on, at the cost of its time. */
+export async function partitionRoom(db: Queryable): Promise<PartitionRoom[]> {
+  const { rows } = await db.query<{ parent: string; room: string }>({
+    text: "SELECT parent, room FROM partition_room() ORDER BY parent",
+  });
+  return rows.map(({ parent, room }) => ({ parent, room: count(room) }));
+}
+
 export type NumberedTable = "journal" | "ledger" | "fact";
 
 /**

@@ -1,7 +1,8 @@
-import type { Fact } from "#libs/contracts/log.ts";
+import type { Effect, Fact } from "#libs/contracts/log.ts";
 import type { DeadLetter, HaltRow, SagaRow } from "./batch.ts";
 import { count, only } from "./database.ts";
 import type { Queryable } from "./database.ts";
+import { readSourceSeqs } from "./shard.ts";
 
 /** Facts of an account (or all: null) before one, newest first; `fill` facts are in the journal alone. */
 export async function readFacts(
@@ -79,6 +80,37 @@ export async function readRuleVersion(
   return row === undefined ? null : { version: count(row.version), t: count(row.t), document: row.document };
 }
 
+/** Everything of a shard that is open or in force, without limit: for a comparison, not for a page. */
+export interface EveryRecord {
+  readonly sagas: readonly Omit<SagaRow, "body">[];
+  readonly effects: readonly Effect[];
+  readonly sources: ReadonlyMap<string, number>;
+  readonly halts: readonly HaltRow[];
+  readonly rules: readonly { readonly version: number; readonly document: unknown }[];
+}
+
+export async function readEveryRecord(db: Queryable, shard: string): Promise<EveryRecord> {
+  const sagas = await db.query<Omit<SagaRow, "startedAt" | "body"> & { started_at: string }>({
+    text: `SELECT id, account, instrument, state, stage, step, started_at, ended FROM saga WHERE shard = $1 AND NOT ended`,
+    values: [shard],
+  });
+  const effects = await db.query<{ body: Effect }>({
+    text: "SELECT body - 'trace' AS body FROM effect WHERE shard = $1 AND answered_seq IS NULL",
+    values: [shard],
+  });
+  const rules = await db.query<{ version: string; document: unknown }>({
+    text: "SELECT version, document FROM rule_version WHERE shard = $1",
+    values: [shard],
+  });
+  return {
+    sagas: sagas.rows.map(({ started_at, ...row }) => ({ ...row, startedAt: count(started_at) })),
+    effects: effects.rows.map((row) => row.body),
+    sources: await readSourceSeqs(db, shard),
+    halts: await readHalts(db, shard),
+    rules: rules.rows.map(({ version, document }) => ({ version: count(version), document })),
+  };
+}
+
 /** One that no batch carries: of another border than the log. */
 export async function insertDeadLetter(db: Queryable, shard: string | null, letter: DeadLetter): Promise<void> {
   await db.query({
@@ -99,62 +131,27 @@ export async function insertDeadLetter(db: Queryable, shard: string | null, lett
   });
 }
 
-/** What is told to the outside, once per shard, fact and channel. */
-export interface Notice {
-  readonly shard: string;
-  readonly factSeq: number;
-  readonly channel: string;
-  readonly account: string;
-  readonly body: unknown;
-}
-
-/** True: it is new and is to be sent; false: it has been recorded before. */
-export async function recordNotice(db: Queryable, notice: Notice): Promise<boolean> {
-  const { rowCount } = await db.query({
-    name: "notice_record",
-    text: `INSERT INTO notice (shard, fact_seq, channel, account, body) VALUES ($1, $2, $3, $4, $5)
-      ON CONFLICT DO NOTHING`,
-    values: [notice.shard, notice.factSeq, notice.channel, notice.account, JSON.stringify(notice.body)],
-  });
-  return rowCount === 1;
-}
-
-export async function markNoticeSent(
-  db: Queryable,
-  notice: Pick<Notice, "shard" | "factSeq" | "channel">,
-): Promise<void> {
-  await db.query({
-    name: "notice_sent",
-    text: `UPDATE notice SET sent_at = clock_timestamp(), attempts = attempts + 1
-      WHERE shard = $1 AND fact_seq = $2 AND channel = $3`,
-    values: [notice.shard, notice.factSeq, notice.channel],
-  });
-}
-
-/** Recorded and not yet sent, oldest first. */
-export async function unsentNotices(db: Queryable, limit = pageMax): Promise<Notice[]> {
-  const { rows } = await db.query<Omit<Notice, "factSeq"> & { fact_seq: string }>({
-    name: "notice_unsent",
-    text: `SELECT shard, fact_seq, channel, account, body FROM notice WHERE sent_at IS NULL ORDER BY recorded_at LIMIT $1`,
-    values: [Math.min(limit, pageMax)],
-  });
-  return rows.map(({ fact_seq, ...row }) => ({ ...row, factSeq: count(fact_seq) }));
-}
-
 export interface Reconciliation {
   readonly shard: string;
-  /** What was compared: `memory`, `ledger`, `venue`. */
+  /** What was compared: `memory`, `ledger`, `venue` … */
   readonly kind: string;
   readonly appliedSeq: number;
   readonly compared: number;
   readonly differences: readonly string[];
 }
 
-export async function recordReconciliation(db: Queryable, run: Reconciliation): Promise<void> {
-  await db.query({
+/** Its number, and how many differences the run of the same kind and shard before it had found; null: it is the first. */
+export interface RecordedRun {
+  readonly run: number;
+  readonly before: number | null;
+}
+
+export async function recordReconciliation(db: Queryable, run: Reconciliation): Promise<RecordedRun> {
+  const result = await db.query<{ run: string; before: number | null }>({
     name: "reconciliation_record",
     text: `INSERT INTO reconciliation (shard, kind, applied_seq, compared, differing, differences)
-      VALUES ($1, $2, $3, $4, $5, $6)`,
+      VALUES ($1, $2, $3, $4, $5, $6) RETURNING id AS run,
+        (SELECT differing FROM reconciliation WHERE shard = $1 AND kind = $2 ORDER BY id DESC LIMIT 1) AS before`,
     values: [
       run.shard,
       run.kind,
@@ -164,6 +161,8 @@ export async function recordReconciliation(db: Queryable, run: Reconciliation): 
       JSON.stringify(run.differences),
     ],
   });
+  const row = only(result);
+  return { run: count(row.run), before: row.before };
 }
 
 /** Newest first; `at`: UTC ms, the database's clock. */
@@ -185,9 +184,15 @@ export async function readReconciliations(
   }));
 }
 
-export type PrunedTable = "notice" | "reconciliation" | "dead_letter";
+export type PrunedTable = "notice" | "reconciliation" | "dead_letter" | "provider_call";
 
-const ageColumn = { notice: "recorded_at", reconciliation: "at", dead_letter: "recorded_at" } as const;
+/** What is past its age and needs nothing more: notices that were not sent and calls without an outcome are kept. */
+const prunable = {
+  notice: "sent_at",
+  reconciliation: "at",
+  dead_letter: "recorded_at",
+  provider_call: "answered_at",
+} as const;
 
 /** Removes what is older; returns how many, at most `limit`: call it again while it returns that. */
 export async function pruneRecords(
@@ -198,7 +203,7 @@ export async function pruneRecords(
 ): Promise<number> {
   const result = await db.query<{ pruned: string }>({
     text: `WITH gone AS (DELETE FROM ${table} WHERE ctid = ANY (ARRAY(SELECT ctid FROM ${table}
-        WHERE ${ageColumn[table]} < clock_timestamp() - $1 * interval '1 ms' LIMIT $2)) RETURNING 1)
+        WHERE ${prunable[table]} < clock_timestamp() - $1 * interval '1 ms' LIMIT $2)) RETURNING 1)
       SELECT count(*) AS pruned FROM gone`,
     values: [olderThanMs, limit],
   });

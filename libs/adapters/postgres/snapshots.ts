@@ -63,12 +63,16 @@ export interface LoadedSnapshot {
   readonly corrupt: readonly { readonly entry: number; readonly why: string }[];
 }
 
-/** Reads the newest snapshot of a shard whose sha256 is right, passing over damaged ones. */
-export async function loadSnapshots(db: Queryable, shard: string): Promise<LoadedSnapshot> {
+/** Reads the newest snapshot of a shard whose sha256 is right, passing over damaged ones. `upTo`: of no later entry. */
+export async function loadSnapshots(
+  db: Queryable,
+  shard: string,
+  upTo = Number.MAX_SAFE_INTEGER,
+): Promise<LoadedSnapshot> {
   const { rows } = await db.query<Columns>({
     text: `SELECT entry, seq, fact_seq, chain_hash, state_hash, format, size, sha256
-      FROM snapshot WHERE shard = $1 ORDER BY entry DESC`,
-    values: [shard],
+      FROM snapshot WHERE shard = $1 AND entry <= $2 ORDER BY entry DESC`,
+    values: [shard, upTo],
   });
   const corrupt: { entry: number; why: string }[] = [];
   for (const row of rows) {
@@ -107,4 +111,29 @@ async function loadOne(db: Queryable, shard: string, row: Columns): Promise<Snap
     format: row.format,
     bytes,
   };
+}
+
+export interface SnapshotAge {
+  readonly shard: string;
+  /** Of the newest snapshot; null: there is none. ms, the database's clock. */
+  readonly ageMs: number | null;
+  /** Entries committed that it does not contain. */
+  readonly behind: number;
+}
+
+/** How old the newest snapshot of each shard is, and how much a start from it would have to replay. */
+export async function snapshotAges(db: Queryable, shards: readonly string[]): Promise<SnapshotAge[]> {
+  const { rows } = await db.query<{ shard: string; age: string | null; behind: string }>({
+    text: `SELECT shard.id AS shard, (extract(epoch FROM clock_timestamp() - newest.saved_at) * 1000)::bigint AS age,
+        greatest(shard.entries - coalesce(newest.entry, 0), 0) AS behind
+      FROM shard LEFT JOIN LATERAL (SELECT saved_at, entry FROM snapshot WHERE snapshot.shard = shard.id
+        ORDER BY entry DESC LIMIT 1) AS newest ON true
+      WHERE shard.id = ANY ($1::text[]) ORDER BY shard.id`,
+    values: [[...shards]],
+  });
+  return rows.map(({ shard, age, behind }) => ({
+    shard,
+    ageMs: age === null ? null : count(age),
+    behind: count(behind),
+  }));
 }

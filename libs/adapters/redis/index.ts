@@ -108,3 +108,15 @@ async function ready(client: Redis, withinMs: number): Promise<void> {
     client.removeListener("error", remember);
   }
 }
+
+const scanCount = 500;
+
+/** Removes every key of a deployment whose data nobody wants any more: a demonstration's, on a server of others. */
+export async function removeKeys({ client, prefix }: RedisLink): Promise<void> {
+  let cursor = "0";
+  do {
+    const [next, keys] = await client.scan(cursor, "MATCH", `${prefix}:*`, "COUNT", scanCount);
+    cursor = next;
+    if (keys.length > 0) await client.unlink(...keys);
+  } while (cursor !== "0");
+}
