@@ -36,6 +36,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     cwd: options.folder,
     env: options.environment ?? process.env,
     stdio: ["ignore", "pipe", "pipe"],
+    // Ctrl-C is for whoever started it all, who ends the others in order.
+    detached: true,
   });
   const onLine = options.onLine ?? (() => {});
   readLines(child, "stdout", onLine);
@@ -90,9 +92,10 @@ function guarded(options: ChildOptions): { command: string; prefix: string[] } {
   return { command: setpriv, prefix: [...prefix, "--", options.command] };
 }
 
-const systemFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
+/** Folders of servers and administrators, which a user's PATH may lack. */
+export const systemFolders = ["/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin"];
 
-/** The path of a program, or null. Servers stand in folders that a user's PATH may lack. */
+/** The path of a program, or null. */
 export function findOnPath(program: string, moreFolders: readonly string[] = []): string | null {
   const folders = [...(process.env["PATH"] ?? "").split(delimiter), ...systemFolders, ...moreFolders];
   const found = folders.map((folder) => join(folder, program)).find((path) => existsSync(path));

@@ -2,6 +2,7 @@ import { clockFrom } from "./clock.ts";
 
 /** What every process of the live backend is told by its environment; nothing else reads it. */
 export interface Settings {
+  /** One or more servers of one cluster, with commas between them. */
   readonly natsUrl: string;
   readonly natsUser: string | null;
   readonly natsPassword: string | null;
@@ -9,6 +10,8 @@ export interface Settings {
   readonly databaseUrl: string;
   /** Prefix of subjects, streams and keys on servers that other deployments use too; "" in production. */
   readonly namespace: string;
+  /** On how many servers of a cluster each stream is kept: 1, 3 or 5. */
+  readonly streamReplicas: number;
   /** Every shard of the deployment, in the order that slots are dealt. */
   readonly shards: readonly string[];
   /** The one that a margin process works for. */
@@ -23,6 +26,9 @@ export interface Settings {
   readonly dataFolder: string | null;
   /** JSON file with the rules that a shard without state begins with. */
   readonly rulesFile: string | null;
+  /** ms between the snapshots of a follower, and how long entries stay in the log; null: as the process has them. */
+  readonly snapshotMs: number | null;
+  readonly logKeptMs: number | null;
   /** Names beginning with PLIMSOLL_ that mean nothing here: mistyped, or of another version. */
   readonly unknownVariables: readonly string[];
 }
@@ -77,6 +83,7 @@ const variable = <T>(
 const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
 const shardsMax = 64;
 const valueShownMax = 80;
+const dayMs = 86_400_000;
 
 const refuse = (message: string): never => {
   throw new RangeError(message);
@@ -96,6 +103,15 @@ function url(...protocols: readonly string[]): (value: string) => string {
   };
 }
 
+function urls(...protocols: readonly string[]): (value: string) => string {
+  const one = url(...protocols);
+  return (value) =>
+    value
+      .split(",")
+      .map((part) => one(part.trim()))
+      .join(",");
+}
+
 function shardList(value: string): readonly string[] {
   const shards = value.split(",").map((part) => part.trim());
   const good = shards.every((shard) => idPattern.test(shard)) && new Set(shards).size === shards.length;
@@ -113,6 +129,8 @@ function oneOf<const T extends string>(values: readonly T[]): (value: string) =>
   return (value) => values.find((permitted) => permitted === value) ?? refuse(`must be one of ${values.join(", ")}`);
 }
 
+const replicas = (value: string): number => (/^[135]$/.test(value) ? Number(value) : refuse("must be 1, 3 or 5"));
+
 function clock(value: string): string {
   clockFrom(value);
   return value;
@@ -123,12 +141,13 @@ const namespace = (value: string): string =>
 
 /** A new setting is one line here and one field above. */
 const variables = {
-  natsUrl: variable<string>("NATS_URL", required, url("nats:", "tls:")),
+  natsUrl: variable<string>("NATS_URL", required, urls("nats:", "tls:")),
   natsUser: variable<string | null>("NATS_USER", null, text),
   natsPassword: variable<string | null>("NATS_PASSWORD", null, text, { secret: true }),
   redisUrl: variable<string>("REDIS_URL", required, url("redis:", "rediss:")),
   databaseUrl: variable<string>("DATABASE_URL", required, url("postgres:", "postgresql:")),
   namespace: variable<string>("PLIMSOLL_NAMESPACE", "", namespace),
+  streamReplicas: variable<number>("PLIMSOLL_STREAM_REPLICAS", 1, replicas),
   shards: variable<readonly string[]>("PLIMSOLL_SHARDS", ["0"], shardList),
   shard: variable<string | null>("PLIMSOLL_SHARD", null, id),
   httpHost: variable<string>("PLIMSOLL_HTTP_HOST", "127.0.0.1", text),
@@ -137,6 +156,8 @@ const variables = {
   logLevel: variable<LogLevel>("PLIMSOLL_LOG_LEVEL", "info", oneOf(logLevels)),
   dataFolder: variable<string | null>("PLIMSOLL_DATA", null, path),
   rulesFile: variable<string | null>("PLIMSOLL_RULES", null, path),
+  snapshotMs: variable<number | null>("PLIMSOLL_SNAPSHOT_MS", null, integer(1, dayMs)),
+  logKeptMs: variable<number | null>("PLIMSOLL_LOG_KEPT_MS", null, integer(0, 7 * dayMs)),
 } as const;
 
 type Field = keyof typeof variables;
@@ -179,7 +200,7 @@ function whenAbsent(declared: Variable<unknown>, need: Need | undefined, needs: 
 function shownValue(declared: Variable<unknown>, value: string): string | null {
   if (value === "") return null;
   if (declared.secret === true) return "***";
-  const masked = value.replace(/\/\/[^@/]*@/, "//***@");
+  const masked = value.replaceAll(/\/\/[^@/]*@/g, "//***@");
   return masked.length > valueShownMax ? `${masked.slice(0, valueShownMax)}…` : masked;
 }
 

@@ -83,7 +83,7 @@ function preTradeMetrics({ counters, histogram }: Makers) {
   };
 }
 
-function liquidationMetrics({ counter, counters, gauges, histograms }: Makers) {
+function liquidationMetrics({ counter, counters, gauge, gauges, histograms }: Makers) {
   return {
     liquidationStage: histograms("liquidation_stage_seconds", "Time a liquidation spent in a stage", slow, "stage"),
     liquidations: counters("liquidations_total", "Liquidations that ended, by how", "outcome"),
@@ -102,6 +102,8 @@ function liquidationMetrics({ counter, counters, gauges, histograms }: Makers) {
     effectsOpen: gauges("effects_open", "Effects that wait for their outcome", "kind"),
     effectAttempts: counters("effect_attempts_total", "Attempts to carry out an effect, by result", "kind", "result"),
     watchdogWakeups: counter("watchdog_wakeups_total", "Times that the watchdog looked after an open effect"),
+    providerCalls: counters("provider_calls_total", "Attempts to tell a provider of a take-over, by result", "result"),
+    providerCallsOpen: gauge("provider_calls_open", "Take-overs that their provider has not answered yet"),
   };
 }
 
@@ -110,6 +112,20 @@ function engineMetrics({ counters, histogram, gauges }: Makers) {
     engineEventLoopLag: histogram("engine_event_loop_lag_seconds", "How late the event loop ran a timer", fast),
     engineApply: histogram("engine_apply_seconds", "Time to apply one entry", fast),
     engineEntries: counters("engine_entries_total", "Entries applied, by kind", "kind"),
+    reconciliations: counters(
+      "reconciliations_total",
+      "Comparisons, by what was compared and result",
+      "kind",
+      "result",
+    ),
+    reconciliationMade: gauges(
+      "reconciliation_last_success_timestamp_seconds",
+      "When a comparison was made last, Unix time",
+      "kind",
+    ),
+    snapshotAge: gauges("snapshot_age_seconds", "Age of a shard's newest snapshot", "shard"),
+    snapshotBehind: gauges("snapshot_behind_entries", "Entries that a start would have to replay", "shard"),
+    partitionRoom: gauges("partition_room", "Entries, facts or days that the partitions still have room for", "table"),
     reconciliationDifferences: gauges(
       "reconciliation_differences",
       "Differences that the last comparison found, by what was compared",
@@ -127,13 +143,24 @@ function shardMetrics({ gauge, gauges, histogram }: Makers) {
     shardEpoch: gauge("shard_epoch", "Epoch of this process's lease"),
     shardState: gauges("shard_state", "1 for the state that the shard is in, 0 for the others", "state"),
     logReaderLag: gauge("log_reader_lag_entries", "Entries of the log that are stored but not yet read"),
-    venueSequenceLag: gauge("venue_sequence_lag_seconds", "Age of the last entry of the venue when it was applied"),
+    venueSequenceLag: gauges(
+      "venue_sequence_lag_seconds",
+      "For how long an entry of the venue has not been committed, market time",
+      "shard",
+    ),
   };
 }
 
-function priceMetrics({ gauge, gauges }: Makers) {
+function priceMetrics({ counters, gauges, histogram }: Makers) {
   return {
-    markFrameLag: gauge("mark_frame_lag_seconds", "Age of the last frame when it was applied"),
+    markFrameLag: histogram(
+      "mark_frame_lag_seconds",
+      "From the arrival of the oldest quote behind a frame to the frame's storing in the log; in margin, from there to its application",
+      slow,
+    ),
+    markFrameAge: gauges("mark_frame_age_seconds", "Time since the last frame was stored in a shard's log", "shard"),
+    markFrames: counters("mark_frames_total", "Frames published, by what caused them", "cause"),
+    markSourceAge: gauges("mark_source_age_seconds", "Age of the newest quote of a source", "asset", "source"),
     markQuoteAge: gauges("mark_quote_age_seconds", "Age of the newest quote of an asset", "asset"),
     priceQuality: gauges("price_quality", "1 for the quality that a price has, 0 for the others", "id", "quality"),
   };
@@ -141,6 +168,10 @@ function priceMetrics({ gauge, gauges }: Makers) {
 
 function deliveryMetrics({ counter, counters, gauges }: Makers) {
   return {
+    notices: counters("notices_total", "Attempts to publish a notice, by channel and result", "channel", "result"),
+    noticesWaiting: gauges("notices_waiting", "Notices that are recorded and not yet sent", "channel"),
+    noticesOldest: gauges("notices_oldest_seconds", "Age of the oldest notice that is not yet sent", "channel"),
+    alarms: counters("alarms_total", "Alarms that this process raised, by code", "code"),
     outboxPending: gauges("outbox_pending", "Entries in the outbox that the log does not hold yet", "source"),
     deadLetters: counters("dead_letters_total", "Messages refused at a border, by reason", "border", "reason"),
     bullmqJobs: gauges("bullmq_jobs", "Jobs by queue and state", "queue", "state"),

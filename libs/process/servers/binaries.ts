@@ -1,85 +1,78 @@
-import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { findOnPath } from "../child.ts";
+import { delimiter, join } from "node:path";
+import { systemFolders } from "../child.ts";
 
-/** Programs of the servers that the live backend needs, with the Debian package that brings each. */
-const packages = {
-  "nats-server": "nats-server",
-  "redis-server": "redis-server",
-  postgres: "postgresql",
-  initdb: "postgresql",
-  psql: "postgresql",
+/** Programs of the servers that the live backend needs, by server. */
+export const serverPrograms = {
+  nats: ["nats-server"],
+  redis: ["redis-server"],
+  postgres: ["postgres", "initdb", "psql"],
 } as const;
-export type ServerProgram = keyof typeof packages;
+export type Server = keyof typeof serverPrograms;
+export type ServerProgram = (typeof serverPrograms)[Server][number];
+export const servers = Object.keys(serverPrograms) as Server[];
 
-const postgresFolder = "/usr/lib/postgresql";
-const installWithinMs = 300_000;
-
-/** Debian keeps PostgreSQL's programs apart by version; the newest counts. */
-function postgresFolders(): string[] {
-  if (!existsSync(postgresFolder)) return [];
-  const versions = readdirSync(postgresFolder).filter((name) => /^\d+$/.test(name));
-  return versions.sort((a, b) => Number(b) - Number(a)).map((version) => join(postgresFolder, version, "bin"));
+/** The machine as far as looking for programs and installing them goes. Tests describe one of their own. */
+export interface Machine {
+  /** Where programs are looked for, in this order. */
+  readonly folders: readonly string[];
+  /** Folders that hold one of PostgreSQL's versions each, with the pattern of their names; its programs are in `bin`. */
+  readonly postgresVersions: readonly { readonly folder: string; readonly name: RegExp }[];
+  readonly root: boolean;
+  /** Put before the paths of the files that an installation touches; "" but in tests. */
+  readonly base: string;
 }
+
+export const thisMachine = (): Machine => ({
+  folders: [...(process.env["PATH"] ?? "").split(delimiter), ...systemFolders],
+  postgresVersions: [
+    { folder: "/usr/lib/postgresql", name: /^(\d+)$/ },
+    ...["/opt/homebrew/opt", "/usr/local/opt", "/home/linuxbrew/.linuxbrew/opt"].map((folder) => ({
+      folder,
+      name: /^postgresql@(\d+)$/,
+    })),
+  ],
+  root: process.getuid?.() === 0,
+  base: "",
+});
+
+export const findOn = (machine: Machine, program: string): string | null =>
+  machine.folders.map((folder) => join(folder, program)).find((path) => existsSync(path)) ?? null;
+
+/** Debian and Homebrew keep PostgreSQL's programs apart by version; the newest counts. */
+function postgresFolders({ postgresVersions }: Machine): string[] {
+  return postgresVersions.flatMap(({ folder, name }) => {
+    const versions = existsSync(folder) ? readdirSync(folder).filter((entry) => name.test(entry)) : [];
+    const number = (entry: string): number => Number(name.exec(entry)?.[1]);
+    return versions.sort((a, b) => number(b) - number(a)).map((version) => join(folder, version, "bin"));
+  });
+}
+
+/** PostgreSQL's programs from one version together, so its own folders are looked into before PATH. */
+function locate(program: ServerProgram, machine: Machine): string | null {
+  if ((serverPrograms.postgres as readonly string[]).includes(program)) {
+    const found = postgresFolders(machine).map((folder) => join(folder, program));
+    return found.find((path) => existsSync(path)) ?? findOn(machine, program);
+  }
+  return findOn(machine, program);
+}
+
+/** The path of a server's program. Throws `ServersMissing` that says which one is not there. */
+export function serverProgram(program: ServerProgram): string {
+  const path = locate(program, thisMachine());
+  if (path === null) throw new ServersMissing([program], "scripts/install --servers installs it, or says how.");
+  return path;
+}
+
+export const missingPrograms = (machine: Machine = thisMachine(), of: readonly Server[] = servers): ServerProgram[] =>
+  of.flatMap((server) => serverPrograms[server]).filter((program) => locate(program, machine) === null);
 
 export class ServersMissing extends Error {
   readonly programs: readonly ServerProgram[];
 
-  constructor(programs: readonly ServerProgram[], more = "") {
-    const needed = [...new Set(programs.map((program) => packages[program]))].join(" ");
-    super(`${programs.join(", ")} not found. On Debian and Ubuntu: apt-get install ${needed}${more}`);
+  constructor(programs: readonly ServerProgram[], whatToDo: string) {
+    super(`${programs.join(", ")} not found. ${whatToDo}`);
     this.name = "ServersMissing";
     this.programs = programs;
   }
-}
-
-/** PostgreSQL's programs from one version together, so the folders are looked into before PATH. */
-function locate(program: ServerProgram): string | null {
-  if (packages[program] === "postgresql") {
-    const found = postgresFolders().map((folder) => join(folder, program));
-    return found.find((path) => existsSync(path)) ?? findOnPath(program);
-  }
-  return findOnPath(program);
-}
-
-/** The path of a server's program. Throws `ServersMissing` that says how to get it. */
-export function serverProgram(program: ServerProgram): string {
-  const path = locate(program);
-  if (path === null) throw new ServersMissing([program]);
-  return path;
-}
-
-export const missingPrograms = (): ServerProgram[] =>
-  (Object.keys(packages) as ServerProgram[]).filter((program) => locate(program) === null);
-
-/**
- * Makes sure that every server's program is there. With `install`, as root and where apt-get exists, missing distribution
- * packages are installed without starting their services; otherwise, or when that fails, throws `ServersMissing`.
- */
-export function ensureServerBinaries(options: {
-  readonly install: boolean;
-  readonly onInstall?: (packages: string[]) => void;
-}): void {
-  const missing = missingPrograms();
-  if (missing.length === 0) return;
-  if (!options.install) throw new ServersMissing(missing);
-  if (process.getuid?.() !== 0 || findOnPath("apt-get") === null) {
-    throw new ServersMissing(missing, " (as root; this process is not, or there is no apt-get)");
-  }
-  const wanted = [...new Set(missing.map((program) => packages[program]))];
-  options.onInstall?.(wanted);
-  const failure = installPackages(wanted);
-  const still = missingPrograms();
-  if (still.length > 0) throw new ServersMissing(still, failure === null ? "" : `\n${failure}`);
-}
-
-function installPackages(names: readonly string[]): string | null {
-  const environment = { ...process.env, DEBIAN_FRONTEND: "noninteractive", RUNLEVEL: "1" };
-  for (const step of [["update"], ["install", "-y", "--no-install-recommends", ...names]]) {
-    const result = spawnSync("apt-get", step, { env: environment, encoding: "utf8", timeout: installWithinMs });
-    const failed = result.status !== 0 && step[0] === "install";
-    if (failed) return (result.stderr ?? "").slice(-2_000) || `apt-get ended with ${result.status ?? "no code"}`;
-  }
-  return null;
 }

@@ -1,4 +1,7 @@
-export { ensureServerBinaries, missingPrograms, ServersMissing } from "./binaries.ts";
+export { missingPrograms, ServersMissing } from "./binaries.ts";
+export type { Machine, Server, ServerProgram } from "./binaries.ts";
+export { ensureServerBinaries, serversToStart } from "./install.ts";
+export type { EnsureOptions } from "./install.ts";
 export { startNats } from "./nats.ts";
 export type { NatsOptions } from "./nats.ts";
 export { freePort } from "./ports.ts";
