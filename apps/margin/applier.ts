@@ -1,12 +1,13 @@
 import type { Entry } from "#libs/contracts/log.ts";
-import { NotAnAmount } from "#libs/decimal/index.ts";
+import { type EntryReading, readLiveEntry } from "#libs/contracts/live/door.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import { venueKinds } from "#libs/contracts/live/entries.ts";
 import { type Engine, EntryRefused } from "#libs/engine/index.ts";
 import type { Gate } from "#libs/engine/gate/index.ts";
+import { oneLine } from "#libs/journal/index.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import type { BatchBuilder } from "./batch.ts";
-import { type Numbered, readEntry } from "./reading-entry.ts";
+import { lagSeconds } from "./gauges.ts";
 import { monotonic } from "./waiting.ts";
 
 /** A message of the log as it is applied. */
@@ -14,6 +15,8 @@ export interface Message {
   readonly seq: number;
   readonly subject: string;
   readonly data: Uint8Array;
+  /** When the server stored it, UTC ms; absent: the log has not brought it. */
+  readonly timestampMs?: number;
 }
 
 export type Outcome =
@@ -22,6 +25,17 @@ export type Outcome =
   | { readonly kind: "gap"; readonly source: string; readonly from: number; readonly to: number }
   /** The shard stops; nothing has been applied. */
   | { readonly kind: "halt"; readonly code: string; readonly what: string };
+
+interface Numbered {
+  readonly source: string;
+  readonly sourceSeq: number;
+}
+
+/** Why something was refused, in a code and in words. */
+export interface Fault {
+  readonly code: string;
+  readonly what: string;
+}
 
 const applied: Outcome = { kind: "applied" };
 
@@ -43,50 +57,65 @@ export class Applier {
 
   /** Applies one message. With any outcome but `applied` the position has not moved. */
   take(message: Message): Outcome {
-    const kind = message.subject.slice(message.subject.lastIndexOf(".") + 1);
-    const read = readEntry(message.data, kind);
+    const text = textOf(message.data);
+    const read = readLiveEntry(text ?? message.data, message.subject);
     const outcome = read.ok
-      ? this.#apply(message, read.entry, read.text, message.seq)
-      : read.venue
-        ? halt(read.code, read.what)
-        : this.#refuse(message, read.kind, read, read.numbered, message.seq);
+      ? this.#apply(message, read.entry, oneLine(text ?? ""), message.seq)
+      : this.#unreadable(message, read);
     if (outcome.kind === "applied") this.#batch.moved(message.seq, message.data);
     return outcome;
   }
 
-  /** Applies an entry that fills a gap: it counts as of the position before the gap. */
-  fill(entry: Entry): Outcome {
+  /** Applies an entry that the log has not brought: it counts as of the position reached. */
+  applyUnsent(entry: Entry): Outcome {
     const text = JSON.stringify(entry);
     const message = { seq: this.#batch.seq, subject: entry.k, data: new TextEncoder().encode(text) };
     return this.#apply(message, entry, text, this.#batch.seq);
+  }
+
+  /** What the matching engine says carries money, and may not be passed over. */
+  #unreadable(message: Message, { kind, source, sourceSeq, problems }: Refused): Outcome {
+    const fault = faultOf(problems);
+    if (venueKinds.has(kind)) return halt(fault.code, fault.what);
+    const number = source === undefined || sourceSeq === undefined ? null : { source, sourceSeq };
+    return this.#refuse(message, kind, fault, number, message.seq);
   }
 
   #apply(message: Message, entry: Entry, text: string, seq: number): Outcome {
     const gap = this.#gapBefore(entry);
     if (gap !== null) return gap;
     try {
-      this.#run(entry, text, seq);
+      if (this.#run(entry, text, seq)) this.#late(entry, message.timestampMs);
       return applied;
     } catch (error) {
-      const refusal = refusalOf(error);
-      if (refusal === null) return halt("engine_failed", error instanceof Error ? error.message : String(error));
-      if (venueKinds.has(entry.k)) return halt(refusal.code, refusal.what);
-      return this.#refuse(message, entry.k, refusal, numbered(entry), seq);
+      if (!(error instanceof EntryRefused))
+        return halt("engine_failed", error instanceof Error ? error.message : String(error));
+      if (venueKinds.has(entry.k)) return halt(error.code, error.what);
+      return this.#refuse(message, entry.k, error, numbered(entry), seq);
     }
   }
 
-  #run(entry: Entry, text: string, seq: number): void {
+  /** False: it had been applied before. */
+  #run(entry: Entry, text: string, seq: number): boolean {
     const { machine } = this.#engine;
     const before = machine.appliedSeq;
     const startedAt = monotonic();
     const result = this.#engine.apply(entry);
     const endedAt = monotonic();
-    if (machine.appliedSeq === before) return;
+    if (machine.appliedSeq === before) return false;
     this.#metrics.engineApply.observe((endedAt - startedAt) / 1000);
     this.#metrics.engineEntries.with(entry.k).inc();
     if (entry.k === "frame") this.lastFrameAt = endedAt;
     this.#batch.add(seq, text, entry, result);
     this.#gate.applied(entry, endedAt);
+    return true;
+  }
+
+  /** How late an entry of the log came to be applied. */
+  #late(entry: Entry, storedMs: number | undefined): void {
+    if (storedMs === undefined) return;
+    if (entry.k === "fill") this.#metrics.positionUpdateLag.observe(lagSeconds(Date.now(), storedMs));
+    else if (entry.k === "frame") this.#metrics.markFrameLag.observe(lagSeconds(Date.now(), storedMs));
   }
 
   /** What may not be left out is missing before this entry. */
@@ -99,13 +128,7 @@ export class Applier {
   }
 
   /** A command that cannot be carried out: kept for people, and its number is used up so that its producer goes on. */
-  #refuse(
-    message: Message,
-    kind: string,
-    fault: { readonly code: string; readonly what: string },
-    number: Numbered | null,
-    seq: number,
-  ): Outcome {
+  #refuse(message: Message, kind: string, fault: Fault, number: Numbered | null, seq: number): Outcome {
     if (number !== null && kind !== "frame" && kind !== "time") {
       const of = /^[A-Za-z0-9_-]{1,64}$/.test(kind) ? kind : "unknown";
       const { code, what } = fault;
@@ -130,13 +153,29 @@ export class Applier {
   }
 }
 
+type Refused = Extract<EntryReading, { ok: false }>;
+
+const decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** Null: bytes that are no text, of which the door says more. */
+function textOf(data: Uint8Array): string | null {
+  try {
+    return decoder.decode(data);
+  } catch {
+    return null;
+  }
+}
+
+const whatMax = 200;
+
+/** The first thing that is wrong with a message, in words that may be shown. */
+export function faultOf(problems: Refused["problems"]): Fault {
+  const first = problems[0];
+  const what = `${first?.path ?? "$"}: ${first?.message ?? ""}`.replace(/[\p{Cc}\p{Cf}]/gu, " ");
+  return { code: first?.code ?? "wrong_type", what: what.slice(0, whatMax) };
+}
+
 const halt = (code: string, what: string): Outcome => ({ kind: "halt", code, what });
 
 const numbered = ({ source, sourceSeq }: Entry): Numbered | null =>
   source === undefined || sourceSeq === undefined ? null : { source, sourceSeq };
-
-/** The engine says no with nothing changed: by its own refusal, or for text that is no amount. Null: anything else. */
-function refusalOf(error: unknown): { readonly code: string; readonly what: string } | null {
-  if (error instanceof EntryRefused) return error;
-  return error instanceof NotAnAmount ? { code: "not_an_amount", what: error.message } : null;
-}

@@ -1,30 +1,39 @@
-import type {
-  BalanceRow,
-  Batch,
-  DeadLetter,
-  FactRow,
-  HaltRow,
-  LedgerTransaction,
-  PositionRow,
-  SagaRow,
+import {
+  type BalanceRow,
+  type CommitValue,
+  contentValues,
+  type DeadLetter,
+  type FactRow,
+  type HaltRow,
+  type LedgerTransaction,
+  type OpenedEffect,
+  type PositionRow,
+  type RuleVersionRow,
+  type SagaRow,
 } from "#libs/adapters/postgres/index.ts";
+import { sources } from "#libs/contracts/live/subjects.ts";
 import type { Effect, Entry, Fact } from "#libs/contracts/log.ts";
 import type { Applied, Engine } from "#libs/engine/index.ts";
 import { type Saga, stageOfState } from "#libs/engine/sagas/saga.ts";
-import { factLine, journalLine, messageHash } from "#libs/journal/index.ts";
-import { ledgerRows, TouchedRows } from "./state-rows.ts";
+import { factLine, journalLine, ledgerRows, messageHash } from "#libs/journal/index.ts";
+import { TouchedRows } from "./state-rows.ts";
 import { monotonic } from "./waiting.ts";
 
-/** A batch that no entry is added to any more: everything that is written for it, but the hash and the packing. */
+/** A batch that no entry is added to any more: everything that is written for it, but its place, the hash and the packing. */
 export interface ClosedBatch {
-  readonly rows: Omit<Batch, "epoch" | "fromSeq" | "chainHash" | "journal" | "factsBlob" | "deadLetters">;
-  readonly deadLetters: readonly DeadLetter[];
+  readonly toSeq: number;
+  readonly entryCount: number;
+  readonly content: readonly CommitValue[];
   /** NDJSON. */
   readonly journal: string;
   readonly facts: string;
   readonly factFrom: number;
+  /** Those that people look at. */
+  readonly told: readonly FactRow[];
   readonly effects: readonly Effect[];
   readonly trace: string | undefined;
+  /** Market time of its first entry of the matching engine; null: it has none. */
+  readonly venueSince: number | null;
   /** When its first entry was applied, monotonic ms. */
   readonly openedAt: number;
 }
@@ -38,12 +47,17 @@ interface Parts {
   facts: FactRow[];
   transactions: LedgerTransaction[];
   effects: Effect[];
+  answered: string[];
+  /** With the instrument of its pool. */
+  sagas: Map<Saga, string | null>;
   deadLetters: DeadLetter[];
   balances: Map<string, BalanceRow>;
   positions: Map<string, PositionRow>;
   sources: Map<string, number>;
+  rules: RuleVersionRow[];
   openedAt: number;
   trace: string | undefined;
+  venueSince: number | null;
 }
 
 const noParts = (): Parts => ({
@@ -52,29 +66,32 @@ const noParts = (): Parts => ({
   facts: [],
   transactions: [],
   effects: [],
+  answered: [],
+  sagas: new Map(),
   deadLetters: [],
   balances: new Map(),
   positions: new Map(),
   sources: new Map(),
+  rules: [],
   openedAt: monotonic(),
   trace: undefined,
+  venueSince: null,
 });
+
+const traced = (effects: readonly Effect[], trace: string | undefined): readonly OpenedEffect[] =>
+  trace === undefined ? effects : effects.map((effect) => ({ ...effect, trace }));
 
 /** Collects what entries did until the batch is closed. The state of touched rows is read between slices and at the close. */
 export class BatchBuilder {
   readonly #engine: Engine;
   readonly #shard: string;
   readonly #touched: TouchedRows;
-  /** Effects and sagas that the tables hold as open. */
-  readonly #openEffects: Set<string>;
-  readonly #openSagas: Map<string, Saga>;
   #parts = noParts();
   #entries = 0;
   #firstEntry: number;
   #factFrom: number;
   #halts: readonly unknown[];
   #ruleVersion: number;
-  #sagasMoved = false;
   /** Text of the genesis line, before anything was committed. */
   #genesis: string | null;
   streamCreated: string | null = null;
@@ -95,12 +112,11 @@ export class BatchBuilder {
     this.#lastHash = at.lastMessageHash;
     this.#genesis = at.genesis;
     const { machine } = engine;
-    this.#openEffects = new Set(machine.openEffects.keys());
-    this.#openSagas = new Map([...machine.sagas.values()].map((saga) => [saga.id, saga]));
     this.#firstEntry = machine.appliedSeq + 1;
     this.#factFrom = machine.factSeq + 1;
     this.#halts = machine.halts;
     this.#ruleVersion = at.genesis === null ? machine.rules.version : 0;
+    this.#noteRules();
   }
 
   get entries(): number {
@@ -108,6 +124,9 @@ export class BatchBuilder {
   }
   get openedAt(): number {
     return this.#parts.openedAt;
+  }
+  get venueSince(): number | null {
+    return this.#parts.venueSince;
   }
   get urgent(): boolean {
     return this.#parts.effects.length > 0;
@@ -134,7 +153,12 @@ export class BatchBuilder {
     this.#entries += 1;
     parts.journal.push(journalLine(seq, text));
     if (entry.source !== undefined && entry.sourceSeq !== undefined) parts.sources.set(entry.source, entry.sourceSeq);
+    if (entry.source === sources.venue) parts.venueSince ??= entry.t;
     for (const fact of applied.facts) this.#fact(fact, entry.trace);
+    const { touched } = this.#engine.machine;
+    for (const [saga, instrument] of touched.sagas) parts.sagas.set(saga, instrument);
+    parts.answered.push(...touched.answered);
+    this.#noteRules();
     parts.effects.push(...applied.effects);
     if (applied.effects.length > 0) parts.trace = entry.trace;
     if (applied.transactions.length > 0) {
@@ -156,10 +180,11 @@ export class BatchBuilder {
     const parts = this.#parts;
     const { machine } = this.#engine;
     if (this.#lastMessage !== null) this.#lastHash = messageHash(this.#lastMessage);
-    const effects = this.#effects(parts.effects);
     const genesis = this.#genesis ?? "";
     const closed: ClosedBatch = {
-      rows: {
+      toSeq: this.seq,
+      entryCount: this.#entries,
+      content: contentValues({
         shard: this.#shard,
         toSeq: this.seq,
         firstEntry: this.#firstEntry,
@@ -171,20 +196,23 @@ export class BatchBuilder {
         transactions: parts.transactions,
         balances: [...parts.balances.values()],
         positions: [...parts.positions.values()],
-        sagas: this.#sagasMoved ? this.#sagas() : [],
-        ...effects,
+        sagas: [...parts.sagas].map(([saga, instrument]) => this.#sagaRow(saga, instrument)),
+        effectsOpened: traced(parts.effects, parts.trace),
+        effectsAnswered: parts.answered,
         sourceSeqs: [...parts.sources].map(([source, seq]) => ({ source, seq })),
         ...this.#changedHalts(),
         ruleVersion: machine.rules.version,
-        ...this.#changedRules(),
+        ...(parts.rules.length > 0 ? { rules: parts.rules } : {}),
         t: machine.t,
-      },
-      deadLetters: parts.deadLetters,
+        deadLetters: parts.deadLetters,
+      }),
+      told: parts.facts,
       journal: genesis + parts.journal.join(""),
       facts: parts.factLines.join(""),
       factFrom: this.#factFrom,
       effects: parts.effects,
       trace: parts.trace,
+      venueSince: parts.venueSince,
       openedAt: parts.openedAt,
     };
     this.#begin();
@@ -198,7 +226,6 @@ export class BatchBuilder {
     this.#factFrom = this.#engine.machine.factSeq + 1;
     this.#genesis = null;
     this.#lastMessage = null;
-    this.#sagasMoved = false;
   }
 
   #fact(fact: Fact, trace: string | undefined): void {
@@ -208,7 +235,6 @@ export class BatchBuilder {
     const receipt = machine.receipts.get(fact.seq);
     // The machine keeps receipts for whoever asks; here the table keeps them, and memory must not grow with the log.
     machine.receipts.delete(fact.seq);
-    if (/^(liquidation|adl|debt|loss|account|insurance)/.test(fact.fact)) this.#sagasMoved = true;
     this.#parts.facts.push({
       seq: fact.seq,
       t: fact.t,
@@ -218,38 +244,18 @@ export class BatchBuilder {
     });
   }
 
-  #effects(opened: readonly Effect[]): Pick<Batch, "effectsOpened" | "effectsAnswered"> {
-    const open = this.#engine.machine.openEffects;
-    for (const effect of opened) this.#openEffects.add(effect.id);
-    const answered = [...this.#openEffects].filter((id) => !open.has(id));
-    for (const id of answered) this.#openEffects.delete(id);
-    return { effectsOpened: [...opened], effectsAnswered: answered };
-  }
-
-  #sagas(): SagaRow[] {
+  /** As it stands when the batch closes. */
+  #sagaRow(saga: Saga, instrument: string | null): SagaRow {
     const { machine } = this.#engine;
-    for (const saga of machine.sagas.values()) this.#openSagas.set(saga.id, saga);
-    const rows: SagaRow[] = [];
-    for (const [id, saga] of this.#openSagas) {
-      const ended = machine.sagas.get(saga.slot) !== saga;
-      rows.push(this.#sagaRow(saga, ended));
-      if (ended) this.#openSagas.delete(id);
-    }
-    return rows;
-  }
-
-  #sagaRow(saga: Saga, ended: boolean): SagaRow {
-    const { machine } = this.#engine;
-    const row = ended ? -1 : machine.book.poolRow(saga.pool);
     return {
       id: saga.id,
       account: machine.accountName(saga.account),
-      instrument: row < 0 ? null : machine.instrument(machine.book.rowInstrument(row)).id,
+      instrument,
       state: saga.state,
       stage: stageOfState[saga.state],
       step: saga.step,
       startedAt: saga.startedAt,
-      ended,
+      ended: machine.sagas.get(saga.slot) !== saga,
       body: { waitsFor: saga.effect, slice: saga.slice, spentUsd: saga.spentUsd.toStringUp() },
     };
   }
@@ -261,10 +267,11 @@ export class BatchBuilder {
     return { halts: halts.map((one) => ({ ...one, id: one.id === "" ? null : one.id })) };
   }
 
-  #changedRules(): Pick<Batch, "rules"> {
+  /** Every version, also one that another follows within the batch. */
+  #noteRules(): void {
     const { rules, document, t } = this.#engine.machine;
-    if (rules.version === this.#ruleVersion) return {};
+    if (rules.version === this.#ruleVersion) return;
     this.#ruleVersion = rules.version;
-    return { rules: [{ version: rules.version, t, document }] };
+    this.#parts.rules.push({ version: rules.version, t, document });
   }
 }

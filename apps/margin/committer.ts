@@ -1,22 +1,17 @@
-import {
-  type Batch,
-  chainHash,
-  commitBatch,
-  type Database,
-  DatabaseDown,
-  Deposed,
-} from "#libs/adapters/postgres/index.ts";
-import { packed } from "#libs/journal/index.ts";
+import { DatabaseDown, Deposed } from "#libs/adapters/postgres/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import type { ClosedBatch } from "./batch.ts";
 import type { Leadership } from "./leadership.ts";
 import { limits } from "./limits.ts";
 import { insist, monotonic, Signal } from "./waiting.ts";
+import type { Writer } from "./writer.ts";
 
 export interface CommitterEvents {
   /** Called in order, once for each batch that is durable; the next one waits for it. */
   readonly committed: (batch: ClosedBatch) => void | Promise<void>;
+  /** Nothing waits for its commit any more. */
+  readonly idle: () => void;
   /** The database refused what may never be refused: the shard stops. */
   readonly broken: (error: unknown) => void;
 }
@@ -28,7 +23,7 @@ export interface CommittedPlace {
 
 /** Commits batches one after the other, each until it is durable: an unknown outcome is resolved by committing it again. */
 export class Committer {
-  readonly #db: Database;
+  readonly #writer: Writer;
   readonly #leadership: Leadership;
   readonly #logger: Logger;
   readonly #metrics: Metrics;
@@ -41,11 +36,11 @@ export class Committer {
   #uncommitted = 0;
 
   constructor(
-    parts: { db: Database; leadership: Leadership; logger: Logger; metrics: Metrics },
+    parts: { writer: Writer; leadership: Leadership; logger: Logger; metrics: Metrics },
     place: CommittedPlace,
     events: CommitterEvents,
   ) {
-    this.#db = parts.db;
+    this.#writer = parts.writer;
     this.#leadership = parts.leadership;
     this.#logger = parts.logger;
     this.#metrics = parts.metrics;
@@ -68,9 +63,14 @@ export class Committer {
     return this.#queue[0]?.openedAt ?? null;
   }
 
+  /** Market time of the oldest entry of the matching engine that waits; null: none does. */
+  get venueSince(): number | null {
+    return this.#queue.find((batch) => batch.venueSince !== null)?.venueSince ?? null;
+  }
+
   submit(batch: ClosedBatch): void {
     this.#queue.push(batch);
-    this.#uncommitted += batch.rows.entryCount;
+    this.#uncommitted += batch.entryCount;
     if (!this.#running) void this.#run();
   }
 
@@ -96,7 +96,7 @@ export class Committer {
         await this.#commit(batch);
         if (this.#stopped) return;
         this.#queue.shift();
-        this.#uncommitted -= batch.rows.entryCount;
+        this.#uncommitted -= batch.entryCount;
         await this.#events.committed(batch);
         this.#moved.notify();
       }
@@ -107,22 +107,12 @@ export class Committer {
     } finally {
       this.#running = false;
       this.#moved.notify();
+      if (!this.#stopped) this.#events.idle();
     }
   }
 
-  async #commit(closed: ClosedBatch): Promise<void> {
-    const hash = chainHash(this.#place.chainHash, closed.journal, closed.facts);
-    const [journal, factsBlob] = await Promise.all([packed(closed.journal), packed(closed.facts)]);
-    const batch: Batch = {
-      ...closed.rows,
-      deadLetters: closed.deadLetters,
-      epoch: this.#leadership.epoch,
-      fromSeq: this.#place.seq,
-      chainHash: hash,
-      journal,
-      factsBlob,
-    };
-    await insist(
+  async #commit(batch: ClosedBatch): Promise<void> {
+    const hash = await insist(
       async () => this.#once(batch),
       () => this.#stopped || this.#leadership.over !== null,
       (error) => {
@@ -131,17 +121,20 @@ export class Committer {
         this.#logger.warn({ error: error.message, toSeq: batch.toSeq }, "a commit failed and is tried again");
       },
     );
-    if (this.#stopped || this.#leadership.over !== null) return this.stop();
+    if (hash === null || this.#stopped || this.#leadership.over !== null) return this.stop();
     this.#place = { seq: batch.toSeq, chainHash: hash };
     this.#metrics.shardAppliedSeq.set(batch.toSeq);
     this.#metrics.shardBatchEntries.observe(batch.entryCount);
-    this.#metrics.shardCommitLag.observe((monotonic() - closed.openedAt) / 1000);
+    this.#metrics.shardCommitLag.observe((monotonic() - batch.openedAt) / 1000);
   }
 
-  async #once(batch: Batch): Promise<void> {
+  async #once({ content, journal, facts }: ClosedBatch): Promise<string> {
     const askedAt = monotonic();
-    await commitBatch(this.#db, batch);
+    const { seq, chainHash } = this.#place;
+    const { epoch } = this.#leadership;
+    const hash = await this.#writer.commit({ epoch, fromSeq: seq, chainHash, content, journal, facts });
     this.#leadership.confirm(askedAt);
     this.#metrics.shardCommit.observe((monotonic() - askedAt) / 1000);
+    return hash;
   }
 }

@@ -1,19 +1,19 @@
-import { type Database, type GateDecision, insertDecisions } from "#libs/adapters/postgres/index.ts";
 import { limited, type Logger } from "#libs/telemetry/logger.ts";
 import { limits } from "./limits.ts";
+import type { Writer } from "./writer.ts";
 
 /** Keeps the gate's answers in the database, behind the answers. When it cannot keep up they are dropped and counted. */
 export class Decisions {
-  readonly #db: Database;
+  readonly #writer: Writer;
   readonly #warn: (fields: object, message: string) => void;
-  #waiting: GateDecision[] = [];
+  #waiting: string[] = [];
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
   dropped = 0;
 
-  constructor(db: Database, logger: Logger) {
-    this.#db = db;
+  constructor(writer: Writer, logger: Logger) {
+    this.#writer = writer;
     this.#warn = limited((fields, message) => logger.warn(fields, message));
   }
 
@@ -21,13 +21,14 @@ export class Decisions {
     return this.#waiting.length;
   }
 
-  add(decision: GateDecision): void {
+  /** `line`: by `decisionLine`. */
+  add(line: string): void {
     if (this.#waiting.length >= limits.decisionsQueued) {
       this.dropped += 1;
       this.#warn({ dropped: this.dropped }, "decisions of the gate are not kept: the database is behind");
       return;
     }
-    this.#waiting.push(decision);
+    this.#waiting.push(line);
     this.#timer ??= setTimeout(() => this.#due(), limits.decisionsMs);
   }
 
@@ -46,11 +47,11 @@ export class Decisions {
   async #write(): Promise<void> {
     this.#busy = true;
     while (this.#waiting.length > 0) {
-      const rows = this.#waiting.splice(0, limits.decisionsPerInsert);
+      const lines = this.#waiting.splice(0, limits.decisionsPerInsert);
       try {
-        await insertDecisions(this.#db, rows);
+        await this.#writer.decisions(lines);
       } catch (error) {
-        this.dropped += rows.length;
+        this.dropped += lines.length;
         this.#warn({ error, dropped: this.dropped }, "decisions of the gate were not kept");
         break;
       }

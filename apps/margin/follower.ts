@@ -1,26 +1,32 @@
-import { type Database, journalPages, loadSnapshots, saveSnapshot } from "#libs/adapters/postgres/index.ts";
+import { Corrupt, type Database, journalPages, saveSnapshot } from "#libs/adapters/postgres/index.ts";
 import { ReplayDiffers, Replayer } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { limits } from "./limits.ts";
+import type { LogTrimmer } from "./log-trimmer.ts";
+import { restoreNewest, snapshotFormat } from "./snapshots.ts";
 import { breathe, insist, monotonic, pause } from "./waiting.ts";
 
 export interface FollowerParts {
   readonly db: Database;
   readonly shard: string;
+  readonly trimmer: LogTrimmer;
+  readonly snapshotMs: number;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-const format = "plimsoll-state-1";
-
-/** Replays the journal behind the leader, holds every batch to its hash, and writes the snapshots that a start begins with. */
+/**
+ * Replays the journal behind the leader, holds every batch to its hash, and writes the snapshots that a start begins with. Each is read
+ * back and restored to its state hash before it counts; then what it covers may leave the log.
+ */
 export class Follower {
   readonly #parts: FollowerParts;
   #replayer = new Replayer();
   #stopped = false;
   #differs: string | null = null;
   #running: Promise<void> = Promise.resolve();
+  /** Entry of the newest snapshot that was verified. */
   #saved = 0;
   #savedAt = monotonic();
 
@@ -54,7 +60,7 @@ export class Follower {
       try {
         await this.#follow();
       } catch (error) {
-        if (error instanceof ReplayDiffers || (error as Error).name === "Corrupt") this.#halt(error as Error);
+        if (error instanceof ReplayDiffers || error instanceof Corrupt) this.#halt(error);
         else logger.warn({ error }, "the journal cannot be read");
       }
       await pause(limits.followMs);
@@ -62,12 +68,11 @@ export class Follower {
   }
 
   async #begin(): Promise<void> {
-    const { db, shard } = this.#parts;
-    const { snapshot } = await loadSnapshots(db, shard);
-    if (snapshot === null) return;
-    const { entry, seq, chainHash } = snapshot;
-    this.#replayer = Replayer.fromSnapshot(snapshot.bytes, { entries: entry, seq, chainHash });
-    this.#saved = entry;
+    const { db, shard, logger } = this.#parts;
+    const restored = await restoreNewest(db, shard, { upTo: Number.MAX_SAFE_INTEGER, checked: true, logger });
+    if (restored === null) return;
+    this.#replayer = restored.replayer;
+    this.#saved = restored.entry;
   }
 
   async #follow(): Promise<void> {
@@ -86,17 +91,29 @@ export class Follower {
   }
 
   async #saveIfDue(): Promise<void> {
-    const { engine, entries, seq, chain } = this.#replayer;
+    const { entries } = this.#replayer;
+    const { snapshotMs } = this.#parts;
     const fresh = entries - this.#saved;
-    const due = fresh >= limits.snapshotEntries || (fresh > 0 && monotonic() - this.#savedAt >= limits.snapshotMs);
-    if (engine === null || !due) return;
-    const { db, shard, logger } = this.#parts;
+    const due = fresh >= limits.snapshotEntries || (fresh > 0 && monotonic() - this.#savedAt >= snapshotMs);
+    if (due) await this.#save();
+  }
+
+  async #save(): Promise<void> {
+    const { engine, entries, seq, chain } = this.#replayer;
+    if (engine === null) return;
+    const { db, shard, logger, trimmer } = this.#parts;
     const bytes = engine.snapshot();
     const hashes = { chainHash: chain, stateHash: engine.stateHash() };
-    await saveSnapshot(db, { shard, entry: entries, seq, factSeq: engine.machine.factSeq, ...hashes, format, bytes });
+    const place = { shard, entry: entries, seq, factSeq: engine.machine.factSeq };
+    await saveSnapshot(db, { ...place, ...hashes, format: snapshotFormat, bytes });
+    const restored = await restoreNewest(db, shard, { upTo: entries, checked: true, logger });
+    if (restored?.entry !== entries) throw new ReplayDiffers(`the snapshot of entry ${entries} does not restore`);
     this.#saved = entries;
     this.#savedAt = monotonic();
     logger.info({ entries, bytes: bytes.length, ...hashes }, "snapshot written");
+    await trimmer
+      .trim(seq)
+      .catch((error: unknown) => logger.warn({ error }, "the log could not be trimmed: after the next snapshot"));
   }
 
   #halt(error: Error): void {

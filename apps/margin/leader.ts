@@ -1,9 +1,14 @@
 import { hostname } from "node:os";
 import { type Bus, BusClosed, lastPublishedFact, StreamMismatch, streamState } from "#libs/adapters/nats/index.ts";
-import { acquireShard, Corrupt, type Database, type ShardRow } from "#libs/adapters/postgres/index.ts";
+import {
+  acquireShard,
+  Corrupt,
+  type Database,
+  recordReconciliation,
+  type ShardRow,
+} from "#libs/adapters/postgres/index.ts";
 import type { ShardState } from "#libs/contracts/live/margin.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
-import type { Handshake, HandshakeReply } from "#libs/contracts/live/venue.ts";
 import { Gate } from "#libs/engine/gate/index.ts";
 import { ReplayDiffers } from "#libs/journal/index.ts";
 import type { Clock } from "#libs/process/clock.ts";
@@ -14,8 +19,10 @@ import { BatchBuilder, type ClosedBatch } from "./batch.ts";
 import { ClockWriter } from "./clock-writer.ts";
 import { Committer } from "./committer.ts";
 import { Decisions } from "./decisions.ts";
-import { countFacts } from "./fact-metrics.ts";
+import { FactMetrics } from "./fact-metrics.ts";
 import { gateMode } from "./gate-mode.ts";
+import { ShardGauges } from "./gauges.ts";
+import { type OrderReport, VenueHandshake } from "./handshake.ts";
 import { Leadership } from "./leadership.ts";
 import { limits } from "./limits.ts";
 import type { Missing } from "./missing.ts";
@@ -23,15 +30,17 @@ import { Outbound } from "./outbound.ts";
 import { type Answering, Questions } from "./questions.ts";
 import { instrumentsWithoutMark } from "./readiness.ts";
 import { type Captured, Reconciler } from "./reconciler.ts";
-import { recover, type Recovered, streamMismatch, unpublishedFacts } from "./recovery.ts";
+import { effectsAgain, recover, type Recovered, streamMismatch, unpublishedFacts } from "./recovery.ts";
 import { offerQuestions } from "./rpc.ts";
 import { answerAboutShard, type ShardView } from "./shard-answers.ts";
 import { ShardLog } from "./shard-log.ts";
 import { insist, monotonic, pause } from "./waiting.ts";
+import type { Writer } from "./writer.ts";
 
 export interface LeaderParts {
   readonly bus: Bus;
   readonly db: Database;
+  readonly writer: Writer;
   readonly shard: string;
   readonly rulesFile: string | null;
   readonly clock: Clock;
@@ -52,6 +61,7 @@ const states: readonly ShardState[] = [
   "gap",
   "halted_stream_mismatch",
   "halted_unreadable_entry",
+  "halted_venue_mismatch",
   "deposed",
 ];
 
@@ -64,28 +74,34 @@ interface Live {
   readonly outbound: Outbound;
   readonly log: ShardLog;
   readonly reconciler: Reconciler;
+  readonly handshake: VenueHandshake;
+  readonly gauges: ShardGauges;
 }
+
+type Halted = Extract<ShardState, `halted_${string}`>;
 
 /** Leads one shard from the lease to readiness and on: see the states in `ShardState`. */
 export class Leader {
   readonly #parts: LeaderParts;
   readonly #decisions: Decisions;
+  readonly #facts: FactMetrics;
   readonly #stops: (() => Promise<void> | void)[] = [];
   #state: ShardState = "starting";
   #why: string | null = null;
   #stopped = false;
   #leadership: Leadership | null = null;
   #live: Live | null = null;
-  /** Position that the stream had when it was opened, and the venue's last number as it told us; null: not yet. */
+  /** Position that the stream had when it was opened. */
   #streamTarget = 0;
-  #venueTarget: number | null = null;
+  #openOrders: OrderReport | null = null;
   /** What the state was before a gap. */
   #beforeGap: ShardState = "ready";
   readonly #captured = new WeakMap<ClosedBatch, Captured>();
 
   constructor(parts: LeaderParts) {
     this.#parts = parts;
-    this.#decisions = new Decisions(parts.db, parts.logger);
+    this.#decisions = new Decisions(parts.writer, parts.logger);
+    this.#facts = new FactMetrics(parts.metrics);
   }
 
   get state(): ShardState {
@@ -95,7 +111,9 @@ export class Leader {
   get ready(): { readonly ready: boolean; readonly detail: unknown } {
     const answers = this.#leadership?.answers ?? false;
     const { mode, reason } = this.#mode();
-    const detail = { state: this.#state, why: this.#why, epoch: this.#leadership?.epoch ?? 0, gate: mode, reason };
+    const { epoch = 0 } = this.#leadership ?? {};
+    const orderDifferences = this.#openOrders?.count ?? null;
+    const detail = { state: this.#state, why: this.#why, epoch, gate: mode, reason, orderDifferences };
     return { ready: this.#state === "ready" && answers, detail };
   }
 
@@ -120,6 +138,9 @@ export class Leader {
     }
     live?.committer.stop();
     live?.outbound.stop();
+    // What a fresh engine must reach by replaying the journal: `plimsoll verify` prints the same.
+    if (live !== null && live.batch.seq === live.committer.seq)
+      this.#parts.logger.info({ appliedSeq: live.batch.seq, stateHash: live.engine.stateHash() }, "left");
     await this.#decisions.stop();
     await this.#leadership?.stop();
   }
@@ -169,10 +190,11 @@ export class Leader {
     live.batch.streamCreated = stream.created;
     this.#live = live;
     if (published < row.factSeq) await this.#publishAgain(live, published);
-    live.outbound.effects(live.engine.openEffects());
+    for (const { effects, trace } of await effectsAgain(db, shard, live.engine.openEffects()))
+      live.outbound.effects(effects, trace);
     this.#become("handshaking");
     bus.publish(bus.names.subjects.epoch(shard), { shard, epoch: leadership.epoch });
-    void this.#handshake(leadership.epoch);
+    void live.handshake.ask();
     const known = live.engine.machine.sourceSeqs.get(sources.clock) ?? 0;
     const ticks = await ClockWriter.open(bus, shard, known, clock, () => leadership.holds);
     this.#stops.push(() => ticks.stop());
@@ -186,6 +208,7 @@ export class Leader {
       shard,
       epoch: leadership.epoch,
       answering: () => this.#answering(),
+      assertHeard: () => leadership.assertHeard(),
       decisions: this.#decisions,
       logger,
       metrics,
@@ -205,24 +228,35 @@ export class Leader {
   }
 
   #build(recovered: Recovered, row: ShardRow, leadership: Leadership, published: number): Live {
-    const { bus, db, shard, logger, metrics } = this.#parts;
+    const { bus, db, writer, shard, clock, logger, metrics } = this.#parts;
     const { engine, seq, chainHash, genesis } = recovered;
     const gate = new Gate(engine);
     const batch = new BatchBuilder(engine, shard, { seq, lastMessageHash: row.lastMessageHash, genesis });
     const applier = new Applier(engine, gate, batch, metrics);
     const outbound = new Outbound({ bus, shard, leadership, logger }, published);
     const committer = new Committer(
-      { db, leadership, logger, metrics },
+      { writer, leadership, logger, metrics },
       { seq, chainHash },
       {
         committed: (closed) => this.#committed(closed, outbound),
+        idle: () => log.closeIfDue(),
         broken: (error) => this.#broke(error),
       },
     );
     const reconciler = new Reconciler(engine);
+    const stopped = (): boolean => this.#stopped || leadership.over !== null;
+    const handshake = new VenueHandshake(
+      { bus, shard, epoch: leadership.epoch, engine, applier, logger, stopped },
+      {
+        deposed: (why) => leadership.depose(why),
+        halted: (why) => this.#halt("halted_venue_mismatch", why),
+        done: (report) => this.#ordersCompared(report),
+      },
+    );
     const log = new ShardLog(
       { bus, db, shard, logger, applier, batch, committer, outbound },
       {
+        applied: () => handshake.look(),
         closed: (closed) => {
           const captured = reconciler.capture();
           if (captured !== null) this.#captured.set(closed, captured);
@@ -232,47 +266,41 @@ export class Leader {
         halted: (why) => this.#halt("halted_unreadable_entry", why),
       },
     );
-    return { engine, gate, applier, batch, committer, outbound, log, reconciler };
+    const venueSince = (): number | null => committer.venueSince ?? batch.venueSince;
+    const gauges = new ShardGauges({ shard, engine, clock, metrics, venueSince });
+    this.#stops.push(() => gauges.stop());
+    return { engine, gate, applier, batch, committer, outbound, log, reconciler, handshake, gauges };
   }
 
   /** Everything that leaves does so here: after its commit, in order. */
   async #committed(closed: ClosedBatch, outbound: Outbound): Promise<void> {
-    const { db, shard, metrics } = this.#parts;
+    const { db, shard } = this.#parts;
     outbound.effects(closed.effects, closed.trace);
-    outbound.facts({ appliedSeq: closed.rows.toSeq, text: closed.facts, from: closed.factFrom });
-    countFacts(metrics, closed.rows.facts);
-    await this.#captured.get(closed)?.compare(db, shard, closed.rows.toSeq);
+    outbound.facts({ appliedSeq: closed.toSeq, text: closed.facts, from: closed.factFrom });
+    this.#facts.count(closed.told);
+    await this.#captured.get(closed)?.compare(db, shard, closed.toSeq);
   }
 
-  /** Asks the matching engine where it stands until it answers; its answer may say that another leads. */
-  async #handshake(epoch: number): Promise<void> {
-    const { bus, shard, logger } = this.#parts;
-    const reply = await insist(
-      async () => {
-        const own: Handshake = { shard, epoch };
-        return bus.request<HandshakeReply>(bus.names.subjects.venue("handshake"), own, {
-          timeoutMs: limits.handshakeMs,
-        });
-      },
-      () => this.#stopped || this.#leadership?.over !== null,
-      (error) => logger.warn({ error }, "the matching engine does not answer yet"),
-    );
-    if (reply === null) return;
-    if (reply.epoch > epoch) this.#leadership?.depose(`the matching engine has seen epoch ${reply.epoch}`);
-    else this.#venueTarget = reply.lastSeq;
-    logger.info({ lastSeq: reply.lastSeq, openOrders: reply.openOrders.length }, "the matching engine has answered");
+  /** The alarm stays until the next leader meets the matching engine: what differed has been put right, why it did has not. */
+  #ordersCompared(report: OrderReport): void {
+    const { db, shard, logger, metrics } = this.#parts;
+    this.#openOrders = report;
+    metrics.reconciliationDifferences.with("orders").set(report.count);
+    if (report.count > 0)
+      logger.error({ ...report }, "open orders differed from the matching engine's and were put right");
+    const { compared, differences } = report;
+    const run = { shard, kind: "orders", appliedSeq: this.#live?.batch.seq ?? 0, compared, differences };
+    recordReconciliation(db, run).catch((error: unknown) => logger.warn({ error }, "a comparison was not recorded"));
   }
 
   #progress(caughtUp: boolean, lag: number): Missing | null {
     this.#parts.metrics.logReaderLag.set(lag);
     const live = this.#live;
     if (live === null) return null;
-    const { engine, batch, applier } = live;
+    const { engine, batch, applier, handshake } = live;
     if (this.#state === "handshaking") {
-      if (this.#venueTarget === null || batch.seq < this.#streamTarget) return null;
-      const last = engine.machine.sourceSeqs.get(sources.venue) ?? 0;
-      if (last < this.#venueTarget)
-        return caughtUp ? { source: sources.venue, from: last + 1, to: this.#venueTarget } : null;
+      if (batch.seq < this.#streamTarget) return null;
+      if (!handshake.done) return caughtUp ? handshake.missing : null;
       this.#become("waiting_for_marks");
     }
     if (this.#state === "waiting_for_marks") {
@@ -293,6 +321,7 @@ export class Leader {
   }
 
   #gap(missing: Missing | null): void {
+    this.#live?.gauges.gap(missing);
     if (missing === null) return this.#become(this.#beforeGap);
     if (this.#state !== "gap") this.#beforeGap = this.#state;
     this.#become("gap", `${missing.source} ${missing.from} to ${missing.to}`);
@@ -320,11 +349,13 @@ export class Leader {
   /** Null once somebody else may lead: then nothing is answered. */
   #view(): ShardView | null {
     const leadership = this.#leadership;
+    leadership?.assertHeard();
     if (leadership === null || !leadership.answers) return null;
     const { shard } = this.#parts;
     const place = { shard, epoch: leadership.epoch, state: this.#state, why: this.#why };
     const live = this.#live;
-    return { ...place, appliedSeq: live?.batch.seq ?? 0, committedSeq: live?.committer.seq ?? 0, live };
+    const seqs = { appliedSeq: live?.batch.seq ?? 0, committedSeq: live?.committer.seq ?? 0 };
+    return { ...place, ...seqs, openOrders: this.#openOrders, live };
   }
 
   #become(state: ShardState, why: string | null = null): void {
@@ -340,7 +371,7 @@ export class Leader {
   }
 
   /** The process lives on, keeps its lease and its evidence, and refuses every question until a person has looked. */
-  #halt(state: "halted_stream_mismatch" | "halted_unreadable_entry", why: string): void {
+  #halt(state: Halted, why: string): void {
     this.#become(state, why);
     this.#parts.logger.fatal({ state, why }, "the shard is halted");
     this.#live?.log.stop();

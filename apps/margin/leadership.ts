@@ -1,3 +1,4 @@
+import { Unanswered } from "#libs/adapters/nats/index.ts";
 import { type Database, Deposed, releaseShard, renewShard } from "#libs/adapters/postgres/index.ts";
 import { limits } from "./limits.ts";
 import { monotonic } from "./waiting.ts";
@@ -20,6 +21,12 @@ export class Leadership {
   #over: string | null = null;
   #stopped = false;
   #timer: NodeJS.Timeout | null = null;
+  #beats: NodeJS.Timeout | null = null;
+  #beatAt = monotonic();
+  /** When this process last went on after it had been stopped. */
+  #wokeAt = Number.NEGATIVE_INFINITY;
+  /** When the newest renewal that has ended, well or not, was asked for. */
+  #askedAt = Number.NEGATIVE_INFINITY;
 
   constructor(db: Database, shard: string, epoch: number, askedAt: number, events: LeadershipEvents) {
     this.#db = db;
@@ -39,6 +46,16 @@ export class Leadership {
     return this.#over === null && monotonic() - this.#confirmedAt < limits.leaseMs;
   }
 
+  /**
+   * Throws `Unanswered` where another leads, or may: this process was stopped until its lease was over and has not asked for it since.
+   * What it would say might come before the other's answer, so it says nothing; where only the database does not answer, it refuses.
+   */
+  assertHeard(): void {
+    this.#beat();
+    if (this.#over !== null || (!this.holds && this.#wokeAt > this.#askedAt))
+      throw new Unanswered("another process may lead");
+  }
+
   get over(): string | null {
     return this.#over;
   }
@@ -55,18 +72,30 @@ export class Leadership {
   }
 
   start(): void {
-    this.#timer = setTimeout(() => void this.#tick(), limits.renewMs);
+    this.#beats = setInterval(() => this.#beat(), limits.renewMs);
+    this.#next();
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
     if (this.#timer !== null) clearTimeout(this.#timer);
+    if (this.#beats !== null) clearInterval(this.#beats);
     if (this.#over === null) await releaseShard(this.#db, this.#shard, this.epoch);
   }
 
   async #tick(): Promise<void> {
     if (monotonic() - this.#confirmedAt >= limits.renewMs) await this.#renew();
-    if (!this.#stopped && this.#over === null) this.start();
+    if (!this.#stopped && this.#over === null) this.#next();
+  }
+
+  #next(): void {
+    this.#timer = setTimeout(() => void this.#tick(), limits.renewMs);
+  }
+
+  #beat(): void {
+    const now = monotonic();
+    if (now - this.#beatAt >= limits.stoppedMs) this.#wokeAt = now;
+    this.#beatAt = now;
   }
 
   async #renew(): Promise<void> {
@@ -78,5 +107,6 @@ export class Leadership {
       if (error instanceof Deposed) this.depose(error.message);
       else this.#events.failed(error);
     }
+    this.#askedAt = askedAt;
   }
 }

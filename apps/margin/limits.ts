@@ -13,6 +13,8 @@ export const limits = {
   renewMs: 200,
   /** Without a renewal for so long, nothing is answered: somebody else may lead already. */
   answerMs: 700,
+  /** A process that did nothing for so long was stopped: with its lease over, it is silent until it has asked for it again. */
+  stoppedMs: 400,
   acquireMs: 100,
   clockMs: 100,
   /** Time entries whose storing is not confirmed yet; further ticks are left out. */
@@ -22,6 +24,9 @@ export const limits = {
   /** After a stream looked wrong, it is read once more before it is called so. */
   rereadMs: 5_000,
   handshakeMs: 1_000,
+  /** Open orders that a handshake may tell, and differences in them that a leader puts right by itself. */
+  openOrdersMost: 2_000_000,
+  orderCorrections: 1_000,
   resendMs: 2_000,
   /** Facts in one message, and bytes of it: NATS takes a mebibyte. */
   factsPerMessage: 500,
@@ -40,7 +45,12 @@ export const limits = {
   retryMostMs: 1_000,
   snapshotEntries: 50_000,
   snapshotMs: 60_000,
+  /** Entries stay in the log for twice the longest outage of any of its readers that is to be survived without help. */
+  logKeptMs: 2 * 3_600_000,
+  /** Share of the log's room above which only the snapshot counts. */
+  logPressure: 0.75,
   followMs: 200,
+  gaugesMs: 500,
 } as const;
 
 /** What the process ends with when another one has taken its shard over. */

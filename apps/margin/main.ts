@@ -1,20 +1,30 @@
-import { connectBus, ensureStreams } from "#libs/adapters/nats/index.ts";
-import { migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
+import { type Bus, connectBus, ensureStreams } from "#libs/adapters/nats/index.ts";
+import { type Database, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
 import { clockFrom } from "#libs/process/clock.ts";
 import { type App, runApp } from "#libs/process/lifecycle.ts";
-import { readSettings } from "#libs/process/settings.ts";
+import { readSettings, type Settings } from "#libs/process/settings.ts";
 import { watchEventLoop } from "#libs/telemetry/event-loop.ts";
-import { startHealthServer } from "#libs/telemetry/health-server.ts";
-import { createLogger } from "#libs/telemetry/logger.ts";
-import { createMetrics } from "#libs/telemetry/metrics.ts";
+import { type Readiness, startHealthServer } from "#libs/telemetry/health-server.ts";
+import { createLogger, type Logger } from "#libs/telemetry/logger.ts";
+import { createMetrics, type Metrics } from "#libs/telemetry/metrics.ts";
 import { Follower } from "./follower.ts";
 import { Leader } from "./leader.ts";
-import { deposedExit } from "./limits.ts";
+import { deposedExit, limits } from "./limits.ts";
+import { LogTrimmer } from "./log-trimmer.ts";
+import { Writer } from "./writer.ts";
 
-/** `margin leader` (the default) leads a shard; `margin follower` checks its journal and writes snapshots. */
+interface Parts {
+  readonly app: App;
+  readonly settings: Settings;
+  readonly db: Database;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+}
+
+/** `margin leader` (the default) leads a shard; `margin follower` checks its journal, writes snapshots and trims its log. */
 async function main(app: App): Promise<void> {
   const follower = process.argv[2] === "follower";
-  const settings = readSettings(undefined, follower ? ["database"] : ["nats", "database"]);
+  const settings = readSettings(undefined, ["nats", "database"]);
   const logger = createLogger(follower ? "margin-follower" : "margin", settings.logLevel).child({
     shard: settings.shard,
   });
@@ -28,33 +38,34 @@ async function main(app: App): Promise<void> {
   app.onStop(() => db.close());
   const lag = watchEventLoop(metrics);
   app.onStop(() => lag.stop());
-  const serve = async (ready: () => { ready: boolean; detail: unknown }): Promise<void> => {
-    const { httpPort: port, httpHost: host } = settings;
-    const health = await startHealthServer({ port, host, logger, metrics, ready });
-    app.onStop(() => health.close());
-  };
-  if (follower) {
-    const own = new Follower({ db, shard: settings.shard, logger, metrics });
-    app.onStop(() => own.stop());
-    await serve(() => own.ready);
-    own.start();
-    return;
-  }
+  const parts = { app, settings, db, logger, metrics };
+  if (follower) await follow(parts);
+  else await lead(parts);
+}
+
+async function follow(parts: Parts): Promise<void> {
+  const { app, settings, db, logger, metrics } = parts;
+  const { shard } = settings;
+  const bus = await busOf(parts, `margin-follower-${shard}`);
+  const trimmer = new LogTrimmer({ bus, db, shard, logger, keptMs: settings.logKeptMs ?? limits.logKeptMs });
+  const snapshotMs = settings.snapshotMs ?? limits.snapshotMs;
+  const follower = new Follower({ db, shard, trimmer, snapshotMs, logger, metrics });
+  app.onStop(() => follower.stop());
+  await serve(parts, () => follower.ready);
+  follower.start();
+}
+
+async function lead(parts: Parts): Promise<void> {
+  const { app, settings, db, logger, metrics } = parts;
+  const writer = new Writer({ url: settings.databaseUrl, name: `${app.name}-writer` }, logger);
+  app.onStop(() => writer.close());
   await migrate(settings.databaseUrl);
-  const bus = await connectBus({
-    url: settings.natsUrl,
-    user: settings.natsUser,
-    password: settings.natsPassword,
-    name: `margin-${settings.shard}`,
-    namespace: settings.namespace,
-    logger,
-    metrics,
-  });
-  app.onStop(() => bus.close());
-  await ensureStreams(bus, settings.shards);
+  const bus = await busOf(parts, `margin-${settings.shard}`);
+  await ensureStreams(bus, settings.shards, { replicas: settings.streamReplicas });
   const leader = new Leader({
     bus,
     db,
+    writer,
     shard: settings.shard,
     rulesFile: settings.rulesFile,
     clock: clockFrom(settings.clock),
@@ -68,8 +79,21 @@ async function main(app: App): Promise<void> {
     failed: (error) => app.fail(error),
   });
   app.onStop(() => leader.stop());
-  await serve(() => leader.ready);
+  await serve(parts, () => leader.ready);
   void leader.start();
+}
+
+async function busOf({ app, settings, logger, metrics }: Parts, name: string): Promise<Bus> {
+  const { natsUrl: url, natsUser: user, natsPassword: password, namespace } = settings;
+  const bus = await connectBus({ url, user, password, name, namespace, logger, metrics });
+  app.onStop(() => bus.close());
+  return bus;
+}
+
+async function serve({ app, settings, logger, metrics }: Parts, ready: () => Readiness): Promise<void> {
+  const { httpPort: port, httpHost: host } = settings;
+  const health = await startHealthServer({ port, host, logger, metrics, ready });
+  app.onStop(() => health.close());
 }
 
 await runApp("margin", main);

@@ -1,10 +1,11 @@
 import type { Bus } from "#libs/adapters/nats/index.ts";
 import { type Database, entryBySeq } from "#libs/adapters/postgres/index.ts";
+import { readLiveEntry } from "#libs/contracts/live/door.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import { type Resend, type ResendReply, resendMax } from "#libs/contracts/live/venue.ts";
 import type { Entry } from "#libs/contracts/log.ts";
+import { faultOf } from "./applier.ts";
 import { limits } from "./limits.ts";
-import { faultOf } from "./reading-entry.ts";
 
 /** Numbers of one source that the log has not brought, both ends included. */
 export interface Missing {
@@ -18,9 +19,10 @@ export async function fetchMissing(bus: Bus, db: Database, shard: string, missin
   const entries =
     missing.source === sources.venue ? await fromVenue(bus, shard, missing) : await fromOutbox(db, shard, missing);
   for (const [at, entry] of entries.entries()) {
-    const fault = faultOf(entry, entry.k);
     const expected = missing.from + at;
-    if (fault !== null) throw new Error(`entry ${expected} of ${missing.source} is unreadable: ${fault.what}`);
+    const read = readLiveEntry(JSON.stringify(entry));
+    if (!read.ok)
+      throw new Error(`entry ${expected} of ${missing.source} is unreadable: ${faultOf(read.problems).what}`);
     if (entry.source !== missing.source || entry.sourceSeq !== expected)
       throw new Error(`${missing.source} gave entry ${entry.sourceSeq ?? "?"} for ${expected}`);
   }

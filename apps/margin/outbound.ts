@@ -1,7 +1,7 @@
-import { type Bus, publishFacts } from "#libs/adapters/nats/index.ts";
-import type { EffectBatch, FactBatch } from "#libs/contracts/live/margin.ts";
+import { type Bus, type FactTexts, publishFacts } from "#libs/adapters/nats/index.ts";
+import type { EffectBatch } from "#libs/contracts/live/margin.ts";
 import type { Effect } from "#libs/contracts/log.ts";
-import { linesOf, type PublishedFact } from "#libs/journal/index.ts";
+import { linesOf } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Leadership } from "./leadership.ts";
 import { limits } from "./limits.ts";
@@ -79,7 +79,7 @@ export class Outbound {
     this.#moved.notify();
   }
 
-  async #store(batch: FactBatch): Promise<void> {
+  async #store(batch: FactTexts): Promise<void> {
     if (batch.to <= this.#published) return;
     await insist(
       async () => {
@@ -98,11 +98,11 @@ export class Outbound {
 }
 
 /** Always cut in the same places, so that a message sent again after a crash has the id that it had. */
-export function* messagesOf(committed: CommittedFacts, shard: string, epoch: number): Generator<FactBatch> {
-  let facts: PublishedFact[] = [];
+export function* messagesOf(committed: CommittedFacts, shard: string, epoch: number): Generator<FactTexts> {
+  let facts: string[] = [];
   let bytes = 0;
   let from = committed.from;
-  const message = (): FactBatch => {
+  const message = (): FactTexts => {
     const to = from + facts.length - 1;
     return { shard, epoch, appliedSeq: committed.appliedSeq, from, to, facts };
   };
@@ -113,7 +113,7 @@ export function* messagesOf(committed: CommittedFacts, shard: string, epoch: num
       facts = [];
       bytes = 0;
     }
-    facts.push(JSON.parse(line) as PublishedFact);
+    facts.push(line);
     bytes += line.length;
   }
   if (facts.length > 0) yield message();

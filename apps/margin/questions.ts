@@ -1,14 +1,15 @@
-import {
+import { decisionLine } from "#libs/adapters/postgres/index.ts";
+import { readAmend, readBatch, readCancel, readCheck, type Reading, readWhatIf } from "#libs/contracts/live/door.ts";
+import type {
   AmendRequest,
+  BatchDecision,
   BatchRequest,
-  type BatchDecision,
   CancelRequest,
   CheckRequest,
-  type Decision,
+  Decision,
   WhatIfRequest,
 } from "#libs/contracts/live/pre-trade.ts";
 import type { RpcVerb } from "#libs/contracts/live/subjects.ts";
-import { hasShape } from "#libs/contracts/shape.ts";
 import type { Gate, GateAnswer, GateBatchAnswer } from "#libs/engine/gate/index.ts";
 import type { Engine } from "#libs/engine/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
@@ -30,21 +31,28 @@ export interface QuestionsOptions {
   readonly epoch: number;
   /** Null: not ready, or not the leader with certainty. Asked before every answer; sets the gate's mode. */
   readonly answering: () => Answering | null;
+  /** Throws `Unanswered` where another process may be the one to answer. */
+  readonly assertHeard: () => void;
   readonly decisions: Decisions;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
 
-const schemas = {
-  check: CheckRequest,
-  amend: AmendRequest,
-  cancel: CancelRequest,
-  batch: BatchRequest,
-  "what-if": WhatIfRequest,
-} as const;
+const doors: Readonly<Record<PreTradeVerb, (data: Uint8Array) => Reading<unknown>>> = {
+  check: readCheck,
+  amend: readAmend,
+  cancel: readCancel,
+  batch: readBatch,
+  "what-if": readWhatIf,
+};
 
-type Asked = { readonly request: string; readonly deadline?: number; readonly account?: string };
-type Refused = { readonly code: string; readonly request: string };
+/** A question that is in order. */
+interface Asked {
+  readonly verb: PreTradeVerb;
+  readonly value: { readonly request: string; readonly deadline?: number };
+  /** As it came. */
+  readonly data: Uint8Array;
+}
 
 /** Answers pre-trade questions: reads, judges, replies. A denial is an answer; nothing here throws for what somebody sent. */
 export class Questions {
@@ -55,48 +63,49 @@ export class Questions {
   }
 
   answer(verb: PreTradeVerb, data: Uint8Array): string {
+    this.#options.assertHeard();
     const startedAt = monotonic();
-    const { metrics } = this.#options;
     const answer = this.#answer(verb, data);
-    metrics.riskCheckLatency.observe((monotonic() - startedAt) / 1000);
-    return JSON.stringify(answer);
+    this.#options.metrics.riskCheckLatency.observe((monotonic() - startedAt) / 1000);
+    return answer;
   }
 
   /** More questions wait than are taken. */
   overloaded(data: Uint8Array): string {
-    return JSON.stringify(this.#refusal({ code: "overloaded", request: requestOf(parsed(data)) }));
+    return this.#refusal("overloaded", requestOf(data));
   }
 
-  #answer(verb: PreTradeVerb, data: Uint8Array): unknown {
-    const value = parsed(data);
-    if (!hasShape(schemas[verb], value)) return this.#refusal({ code: "unreadable", request: requestOf(value) });
-    const asked = value as Asked;
+  #answer(verb: PreTradeVerb, data: Uint8Array): string {
+    const read = doors[verb](data);
+    if (!read.ok) return this.#refusal("unreadable", requestOf(data));
+    const value = read.value as Asked["value"];
     // A deadline is a time of the wall clock, which is all that two processes share.
-    if (asked.deadline !== undefined && Date.now() > asked.deadline)
-      return this.#refusal({ code: "deadline_exceeded", request: asked.request });
+    if (value.deadline !== undefined && Date.now() > value.deadline)
+      return this.#refusal("deadline_exceeded", value.request);
     const shard = this.#options.answering();
-    if (shard === null) return this.#refusal({ code: "recovering", request: asked.request });
-    return this.#ask(verb, value, shard);
+    if (shard === null) return this.#refusal("recovering", value.request);
+    return this.#ask({ verb, value, data }, shard);
   }
 
-  #ask(verb: PreTradeVerb, value: unknown, shard: Answering): unknown {
+  #ask(asked: Asked, shard: Answering): string {
     const { gate } = shard;
     const now = monotonic();
-    switch (verb) {
+    const { value } = asked;
+    switch (asked.verb) {
       case "check":
-        return this.#decision(verb, value as CheckRequest, gate.check(value as CheckRequest, now), shard, now);
+        return this.#decision(asked, gate.check(value as CheckRequest, now), shard, now);
       case "amend":
-        return this.#decision(verb, value as AmendRequest, gate.amend(value as AmendRequest, now), shard, now);
+        return this.#decision(asked, gate.amend(value as AmendRequest, now), shard, now);
       case "cancel":
-        return this.#decision(verb, value as CancelRequest, gate.cancel(value as CancelRequest, now), shard, now);
+        return this.#decision(asked, gate.cancel(value as CancelRequest, now), shard, now);
       case "batch":
-        return this.#batch(value as BatchRequest, gate.batch(value as BatchRequest, now), shard, now);
+        return this.#batch(asked, gate.batch(value as BatchRequest, now), shard, now);
       default:
-        return { ...this.#basis(shard), ...gate.whatIf(value as WhatIfRequest, now) };
+        return JSON.stringify({ ...this.#basis(shard), ...gate.whatIf(value as WhatIfRequest, now) });
     }
   }
 
-  #decision(verb: PreTradeVerb, asked: Asked, made: GateAnswer, shard: Answering, now: number): Decision {
+  #decision(asked: Asked, made: GateAnswer, shard: Answering, now: number): string {
     const answer: Decision = {
       request: made.request,
       decision: made.decision,
@@ -106,11 +115,13 @@ export class Questions {
       ...expiry(made, now),
     };
     this.#count(made.decision, made.codes[0]);
-    if (!made.replay) this.#record(verb, asked, answer, made.codes, made.overlay, shard);
-    return answer;
+    const text = JSON.stringify(answer);
+    const { account } = asked.value as CheckRequest;
+    if (!made.replay) this.#record(asked, account, answer, text, made.codes, made.overlay, shard);
+    return text;
   }
 
-  #batch(asked: BatchRequest, made: GateBatchAnswer, shard: Answering, now: number): BatchDecision {
+  #batch(asked: Asked, made: GateBatchAnswer, shard: Answering, now: number): string {
     const answer: BatchDecision = {
       request: made.request,
       decision: made.decision,
@@ -120,9 +131,10 @@ export class Questions {
     };
     for (const one of made.results) this.#count(one.decision, one.codes[0]);
     const codes = [...new Set(made.results.flatMap((one) => one.codes))];
-    const account = asked.orders[0]?.account ?? "";
-    if (!made.replay) this.#record("batch", { ...asked, account }, answer, codes, made.overlay, shard);
-    return answer;
+    const account = (asked.value as BatchRequest).orders[0]?.account ?? "";
+    const text = JSON.stringify(answer);
+    if (!made.replay) this.#record(asked, account, answer, text, codes, made.overlay, shard);
+    return text;
   }
 
   #basis({ engine, appliedSeq }: Answering): Pick<Decision, "epoch" | "appliedSeq" | "frame" | "ruleVersion"> {
@@ -130,31 +142,41 @@ export class Questions {
     return { epoch: this.#options.epoch, appliedSeq, frame: machine.frame, ruleVersion: machine.rules.version };
   }
 
-  #refusal({ code, request }: Refused): Decision {
+  #refusal(code: string, request: string): string {
     this.#count("reject", code);
     const { epoch } = this.#options;
     const basis = { epoch, appliedSeq: 0, frame: 0, ruleVersion: 0 };
-    return { request, decision: "reject", codes: [code], numbers: {}, ...basis, expiresAt: 0, ttlMs: 0 };
+    const answer: Decision = {
+      request,
+      decision: "reject",
+      codes: [code],
+      numbers: {},
+      ...basis,
+      expiresAt: 0,
+      ttlMs: 0,
+    };
+    return JSON.stringify(answer);
   }
 
   #count(decision: string, code: string | undefined): void {
     this.#options.metrics.riskChecks.with(decision, code ?? "").inc();
   }
 
+  /** Question and answer are kept in the words in which they went over the wire, with what else had been read. */
   #record(
-    verb: PreTradeVerb,
-    asked: Asked,
-    answer: Decision | BatchDecision,
+    { verb, data }: Asked,
+    account: string,
+    { request, decision, epoch, appliedSeq, frame, ruleVersion }: Decision | BatchDecision,
+    answer: string,
     codes: readonly string[],
     overlay: unknown,
     { engine }: Answering,
   ): void {
-    const { request, decision, epoch, appliedSeq, frame, ruleVersion } = answer;
-    const { shard } = this.#options;
-    const entries = engine.machine.appliedSeq;
-    const place = { shard, request, verb, account: asked.account ?? "", decision, codes };
-    const body = { asked, answer, overlay, entries };
-    this.#options.decisions.add({ ...place, epoch, appliedSeq, frame, ruleVersion, t: engine.machine.t, body });
+    const { shard, decisions } = this.#options;
+    const { appliedSeq: entries, t } = engine.machine;
+    const place = { shard, request, verb, account, decision, codes, epoch, appliedSeq, frame, ruleVersion, t };
+    const read = `"overlay":${JSON.stringify(overlay)},"entries":${entries}`;
+    decisions.add(decisionLine(place, `{"asked":${textOf(data)},"answer":${answer},${read}}`));
   }
 }
 
@@ -165,15 +187,17 @@ function expiry(made: { readonly expiresAt: number }, now: number): { expiresAt:
   return { expiresAt: Date.now() + ttlMs, ttlMs };
 }
 
-function parsed(data: Uint8Array): unknown {
-  try {
-    return JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8"));
-  } catch {
-    return null;
-  }
-}
+const textOf = (data: Uint8Array): string =>
+  Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString("utf8");
 
-function requestOf(value: unknown): string {
+/** Of a question that is not in order, if it can be had. */
+function requestOf(data: Uint8Array): string {
+  let value: unknown;
+  try {
+    value = JSON.parse(textOf(data));
+  } catch {
+    return "";
+  }
   const request = (value as { request?: unknown } | null)?.request;
   return typeof request === "string" && /^[A-Za-z0-9_-]{1,64}$/.test(request) ? request : "";
 }

@@ -4,15 +4,18 @@ import {
   type Database,
   genesisHash,
   journalPages,
-  loadSnapshots,
+  journalStartOfFact,
+  openEffectTraces,
   type ShardRow,
 } from "#libs/adapters/postgres/index.ts";
+import type { Effect } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { Engine } from "#libs/engine/index.ts";
-import { journalLine, liveOptions, messageHash, ReplayDiffers, Replayer } from "#libs/journal/index.ts";
+import { factsOf, journalLine, liveOptions, messageHash, ReplayDiffers, Replayer } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { CommittedFacts } from "./outbound.ts";
 import { limits } from "./limits.ts";
+import { restoreNewest } from "./snapshots.ts";
 import { breathe, pause } from "./waiting.ts";
 
 export interface Recovered {
@@ -31,7 +34,8 @@ export async function recover(
   logger: Logger,
 ): Promise<Recovered> {
   if (row.entries === 0 && row.chainHash === genesisHash) return genesisOf(rulesFile);
-  const replayer = await newestSnapshot(db, row, logger);
+  const restored = await restoreNewest(db, row.shard, { upTo: row.entries, checked: false, logger });
+  const replayer = restored?.replayer ?? new Replayer();
   for await (const page of journalPages(db, row.shard, { afterEntry: replayer.entries, hash: replayer.chain })) {
     for (const batch of page) {
       replayer.replay(batch);
@@ -41,7 +45,13 @@ export async function recover(
   const { engine, chain, entries } = replayer;
   if (engine === null || chain !== row.chainHash || entries !== row.entries)
     throw new ReplayDiffers(`the journal ends at entry ${entries}, the shard stands at ${row.entries}`);
+  logger.info({ snapshot: restored?.entry ?? null, entries }, "state recovered");
   return { engine, seq: row.appliedSeq, chainHash: chain, genesis: null };
+}
+
+interface TracedEffects {
+  readonly effects: readonly Effect[];
+  readonly trace: string | undefined;
 }
 
 function genesisOf(rulesFile: string | null): Recovered {
@@ -51,37 +61,40 @@ function genesisOf(rulesFile: string | null): Recovered {
   return { engine: Engine.create(document, liveOptions), seq: 0, chainHash: genesisHash, genesis };
 }
 
-async function newestSnapshot(db: Database, row: ShardRow, logger: Logger): Promise<Replayer> {
-  const { snapshot, corrupt } = await loadSnapshots(db, row.shard);
-  for (const one of corrupt) logger.error(one, "a snapshot is damaged and is passed over");
-  if (snapshot === null || snapshot.entry > row.entries) return new Replayer();
-  try {
-    return Replayer.fromSnapshot(snapshot.bytes, {
-      entries: snapshot.entry,
-      seq: snapshot.seq,
-      chainHash: snapshot.chainHash,
-    });
-  } catch (error) {
-    logger.error({ error, entry: snapshot.entry }, "a snapshot cannot be used: the whole journal is replayed");
-    return new Replayer();
-  }
-}
-
-/** Facts after `published`, from the journal's own record of them, batch by batch. */
+/** Facts after `published`, from the journal's own record of them, from the batch on that holds the first. */
 export async function* unpublishedFacts(
   db: Database,
   shard: string,
   published: number,
 ): AsyncGenerator<CommittedFacts> {
-  let before = 0;
-  for await (const page of journalPages(db, shard, { afterEntry: 0, hash: genesisHash })) {
+  const start = await journalStartOfFact(db, shard, published);
+  if (start === null) return;
+  for await (const page of journalPages(db, shard, start)) {
     for (const batch of page) {
-      const from = before + 1;
-      before = batch.factSeq;
-      if (batch.factSeq > published && batch.facts.length > 0)
-        yield { appliedSeq: batch.toSeq, text: batch.facts.toString("utf8"), from };
+      const text = batch.facts.toString("utf8");
+      for (const first of factsOf(text)) {
+        yield { appliedSeq: batch.toSeq, text, from: first.seq };
+        break;
+      }
     }
   }
+}
+
+/** Effects without an outcome, to be handed out again in their order; neighbours of one trace go together. */
+export async function effectsAgain(
+  db: Database,
+  shard: string,
+  open: readonly Effect[],
+): Promise<readonly TracedEffects[]> {
+  const traces = await openEffectTraces(db, shard);
+  const runs: { trace: string | undefined; effects: Effect[] }[] = [];
+  for (const effect of open) {
+    const trace = traces.get(effect.id);
+    const last = runs.at(-1);
+    if (last !== undefined && last.trace === trace) last.effects.push(effect);
+    else runs.push({ trace, effects: [effect] });
+  }
+  return runs;
 }
 
 /** Why the stream is not the one that the shard has read, or null. A wrong reading is made once more before it counts. */

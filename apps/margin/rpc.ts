@@ -5,17 +5,12 @@ import type { PreTradeVerb, Questions } from "./questions.ts";
 
 const verbs: readonly PreTradeVerb[] = ["check", "amend", "cancel", "batch", "what-if"];
 
-interface Waiting {
-  readonly answer: () => string;
-  readonly reply: (text: string) => void;
-}
-
 /**
  * Takes questions in turns: some are answered as they come, the next wait until entries have had theirs, beyond that they are
  * refused. Questions and entries share one thread, and neither may starve the other.
  */
 export class Turns {
-  readonly #waiting: Waiting[] = [];
+  readonly #waiting: (() => void)[] = [];
   #left: number = limits.questionsPerSlice;
   #scheduled = false;
 
@@ -27,7 +22,15 @@ export class Turns {
     }
     if (this.#waiting.length >= limits.questionsQueued) return refuse();
     this.#schedule();
-    return new Promise((reply) => this.#waiting.push({ answer, reply }));
+    return new Promise((resolve, reject) => {
+      this.#waiting.push(() => {
+        try {
+          resolve(answer());
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error)));
+        }
+      });
+    });
   }
 
   #schedule(): void {
@@ -39,9 +42,9 @@ export class Turns {
   #next(): void {
     this.#scheduled = false;
     this.#left = limits.questionsPerSlice;
-    for (const { answer, reply } of this.#waiting.splice(0, limits.questionsPerSlice)) {
+    for (const answer of this.#waiting.splice(0, limits.questionsPerSlice)) {
       this.#left -= 1;
-      reply(answer());
+      answer();
     }
     if (this.#waiting.length > 0) this.#schedule();
   }

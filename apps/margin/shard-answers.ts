@@ -1,19 +1,21 @@
 import { type Bus, BusRefused } from "#libs/adapters/nats/index.ts";
 import {
-  AccountRequest,
-  type AccountReply,
-  type ExchangeReply,
-  ReconcileRequest,
-  type ShardState,
-  type ShardStatus,
+  readAccountRequest,
+  type Reading,
+  readNothing,
+  readReconcileRequest,
+  readStatusRequest,
+} from "#libs/contracts/live/door.ts";
+import type {
+  AccountReply,
+  ExchangeReply,
+  ShardState,
+  ShardStatus,
   StatusRequest,
 } from "#libs/contracts/live/margin.ts";
 import { epochGroup, type RpcVerb } from "#libs/contracts/live/subjects.ts";
-import { hasShape } from "#libs/contracts/shape.ts";
 import type { Gate } from "#libs/engine/gate/index.ts";
 import type { Engine } from "#libs/engine/index.ts";
-import { poolsOf } from "#libs/engine/pools.ts";
-import { Screen } from "#libs/engine/screen.ts";
 import type { Reconciler } from "./reconciler.ts";
 
 /** What the leader knows of its shard; `live` is null before its state has been replayed. */
@@ -24,6 +26,7 @@ export interface ShardView {
   readonly why: string | null;
   readonly appliedSeq: number;
   readonly committedSeq: number;
+  readonly openOrders: ShardStatus["openOrders"];
   readonly live: { readonly engine: Engine; readonly gate: Gate; readonly reconciler: Reconciler } | null;
 }
 
@@ -34,30 +37,27 @@ export function answerAboutShard(
   epoch: number,
   view: () => ShardView | null,
 ): { stop(): void } {
-  const offer = (verb: RpcVerb, answer: (asked: unknown, of: ShardView) => unknown): { stop(): void } =>
+  const offer = <T>(
+    verb: RpcVerb,
+    read: (data: Uint8Array) => Reading<T>,
+    answer: (asked: T, of: ShardView) => unknown,
+  ): { stop(): void } =>
     bus.respond(
       bus.names.subjects.rpc(shard, verb),
       (data) => {
         const of = view();
         if (of === null) throw new BusRefused(503, "recovering");
-        return answer(parsed(data), of);
+        const asked = read(data);
+        if (!asked.ok) throw unreadable(asked.problems);
+        return answer(asked.value, of);
       },
       { queue: epochGroup(shard, epoch) },
     );
   const offers = [
-    offer("status", (asked = {}, of) => {
-      assertShape(StatusRequest, asked);
-      return statusOf(asked as StatusRequest, of);
-    }),
-    offer("account", (asked, of) => {
-      assertShape(AccountRequest, asked);
-      return accountOf((asked as { account: string }).account, of);
-    }),
-    offer("exchange", (_, of) => exchangeOf(of)),
-    offer("reconcile", async (asked = {}, of) => {
-      assertShape(ReconcileRequest, asked);
-      return live(of).reconciler.ask(asked as ReconcileRequest);
-    }),
+    offer("status", readStatusRequest, statusOf),
+    offer("account", readAccountRequest, ({ account }, of) => accountOf(account, of)),
+    offer("exchange", readNothing, (_, of) => exchangeOf(of)),
+    offer("reconcile", readReconcileRequest, async (asked, of) => live(of).reconciler.ask(asked)),
   ];
   return {
     stop() {
@@ -66,18 +66,8 @@ export function answerAboutShard(
   };
 }
 
-function parsed(data: Uint8Array): unknown {
-  if (data.length === 0) return undefined;
-  try {
-    return JSON.parse(new TextDecoder().decode(data));
-  } catch {
-    throw new BusRefused(400, "unreadable");
-  }
-}
-
-function assertShape(schema: Parameters<typeof hasShape>[0], value: unknown): void {
-  if (!hasShape(schema, value)) throw new BusRefused(400, "unreadable");
-}
+const unreadable = (problems: readonly unknown[]): BusRefused =>
+  new BusRefused(400, "unreadable", { error: { code: 400, text: "unreadable" }, problems });
 
 function live(of: ShardView): NonNullable<ShardView["live"]> {
   if (of.live === null) throw new BusRefused(503, "recovering");
@@ -93,8 +83,8 @@ function exchangeOf(of: ShardView): ExchangeReply {
 }
 
 function statusOf(asked: StatusRequest, of: ShardView): ShardStatus {
-  const { shard, state, why, epoch, appliedSeq, committedSeq } = of;
-  const place = { shard, state, why, epoch, appliedSeq, committedSeq };
+  const { shard, state, why, epoch, appliedSeq, committedSeq, openOrders } = of;
+  const place = { shard, state, why, epoch, appliedSeq, committedSeq, openOrders };
   if (of.live === null) return { ...place, ...nothing };
   const { engine, gate } = of.live;
   const { machine } = engine;
@@ -112,7 +102,7 @@ function statusOf(asked: StatusRequest, of: ShardView): ShardStatus {
     counters: engine.counters,
     ...(asked.hash === true ? { stateHash: engine.stateHash() } : {}),
     ...(asked.invariants === true ? { invariants: { ...engine.invariants() } } : {}),
-    ...(asked.riskiest === undefined ? {} : { riskiest: riskiestOf(engine, asked.riskiest) }),
+    ...(asked.riskiest === undefined ? {} : { riskiest: engine.riskiest(asked.riskiest) }),
   };
 }
 
@@ -128,24 +118,3 @@ const nothing = {
   auditFailure: null,
   counters: {},
 } as const;
-
-/** The pools nearest to liquidation: all are screened in floats, those shown are computed exactly. */
-function riskiestOf({ machine }: Engine, count: number): NonNullable<ShardStatus["riskiest"]> {
-  const screen = new Screen(machine.book, machine.compiled);
-  const screened: { pool: number; ratio: number }[] = [];
-  for (const pool of poolsOf(machine))
-    if (screen.evaluate(pool) && screen.maintenance > 0)
-      screened.push({ pool, ratio: screen.equity / screen.maintenance });
-  screened.sort((left, right) => left.ratio - right.ratio);
-  return screened.slice(0, count).map(({ pool }) => {
-    const health = machine.poolHealthOf(machine.book.poolView(pool));
-    return {
-      account: machine.accountName(machine.book.poolAccount(pool)),
-      instrument: machine.poolInstrument(pool),
-      ratio: health.mm.isZero() ? null : health.maintenanceEquity.dividedBy(health.mm).toStringDown(),
-      equity: health.maintenanceEquity.toStringDown(),
-      mm: health.mm.toStringUp(),
-      liquidating: machine.liquidating(pool),
-    };
-  });
-}

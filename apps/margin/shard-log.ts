@@ -22,6 +22,8 @@ export interface ShardLogParts {
 }
 
 export interface ShardLogEvents {
+  /** After each entry, in the middle of a slice. */
+  readonly applied: () => void;
   /** A batch is handed to the committer: memory stands exactly where the tables will. */
   readonly closed: (batch: ClosedBatch) => void;
   /** After each slice; `caughtUp`: the log had nothing more. Returns numbers that are known to be missing, or null. */
@@ -54,7 +56,7 @@ export class ShardLog {
       while (!this.#stopped) {
         const messages = await reader.next(limits.readAhead, batch.empty ? limits.readWaitMs : limits.batchMs);
         if (!(await this.#applyAll(messages))) return;
-        this.#closeIfDue();
+        this.closeIfDue();
         const missing = this.#events.sliced(messages.length === 0, reader.lag);
         if (missing !== null && !(await this.#fill(missing))) return;
       }
@@ -68,7 +70,8 @@ export class ShardLog {
     for (const message of messages) {
       if (this.#stopped) return false;
       if (!(await this.#apply(message))) return false;
-      this.#closeIfDue();
+      this.#events.applied();
+      this.closeIfDue();
       if (monotonic() >= this.#sliceEnds) await this.#nextSlice();
     }
     return true;
@@ -106,10 +109,11 @@ export class ShardLog {
         (error) => logger.warn({ error, ...asked }, "missing entries cannot be had yet"),
       );
       for (const entry of entries ?? []) {
-        const outcome = applier.fill(entry);
+        const outcome = applier.applyUnsent(entry);
         if (outcome.kind === "halt") return this.#halt(unsent(entry), outcome);
         from += 1;
-        this.#closeIfDue();
+        this.#events.applied();
+        this.closeIfDue();
       }
       await this.#nextSlice();
     }
@@ -117,11 +121,15 @@ export class ShardLog {
     return !this.#stopped;
   }
 
-  #closeIfDue(): void {
+  /**
+   * At once when the engine asks the outside for something. But a batch that would only wait behind another is left open: what comes
+   * meanwhile shares its commit, so that a burst of liquidations costs a few commits and not one each.
+   */
+  closeIfDue(): void {
     const { batch, committer } = this.#parts;
     if (batch.empty) return;
-    const due = batch.urgent || batch.entries >= limits.batchEntries;
-    if (due || (committer.idle && monotonic() - batch.openedAt >= limits.batchMs)) this.close();
+    const due = batch.urgent || monotonic() - batch.openedAt >= limits.batchMs;
+    if (batch.entries >= limits.batchEntries || (committer.idle && due)) this.close();
   }
 
   /** Hands what has been applied to the committer. */
