@@ -1,10 +1,11 @@
 import { type Bus, BusTimeout, NoResponders } from "#libs/adapters/nats/index.ts";
-import { type Database, enqueueEntry, markEffectSent } from "#libs/adapters/postgres/index.ts";
+import { type Database, enqueueEntry } from "#libs/adapters/postgres/index.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import type { VenueCommand, VenueReply } from "#libs/contracts/live/venue.ts";
 import type { Clock } from "#libs/process/clock.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
+import type { Attempts } from "./attempts.ts";
 import type { Dispatched } from "./dispatcher.ts";
 import { limits } from "./limits.ts";
 
@@ -19,7 +20,8 @@ export interface CarryOutParts {
   /** An entry was put into the outbox. */
   readonly onQueued: () => void;
   /** An attempt was made; its outcome is in the log sooner or later, or it is to be looked after again. */
-  readonly onAttempt: (one: Dispatched) => void;
+  readonly onAttempt: () => void;
+  readonly attempts: Attempts;
 }
 
 /**
@@ -29,14 +31,10 @@ export interface CarryOutParts {
 export async function carryOut(parts: CarryOutParts, one: Dispatched): Promise<void> {
   if (!parts.mayAct()) return;
   const { effect } = one;
-  // Noting the attempt must not hold the command up: told twice, an effect is carried out once.
-  const noted = markEffectSent(parts.db, one.shard, effect.id).catch((error: unknown) => {
-    parts.logger.warn({ error, effect: effect.id }, "an attempt was not noted");
-    return one.attempt;
-  });
+  parts.attempts.add({ shard: one.shard, id: effect.id });
   const result = effect.effect === "resume" ? await resume(parts, one) : await command(parts, one);
   parts.metrics.effectAttempts.with(effect.effect, result).inc();
-  if ((await noted) !== null) parts.onAttempt(one);
+  parts.onAttempt();
 }
 
 async function resume(parts: CarryOutParts, { shard, effect, trace }: Dispatched): Promise<string> {

@@ -1,3 +1,4 @@
+import type { OpenEffect } from "#libs/adapters/postgres/index.ts";
 import type { Effect } from "#libs/contracts/log.ts";
 import { limits } from "./limits.ts";
 
@@ -8,6 +9,11 @@ export interface Dispatched {
   /** From 1. */
   readonly attempt: number;
   readonly trace?: string;
+}
+
+/** The next attempt at an effect that is still open. */
+export function dispatchedAgain({ shard, epoch, effect, attempts, trace }: OpenEffect): Dispatched {
+  return { shard, epoch, effect, attempt: attempts + 1, ...(trace === undefined ? {} : { trace }) };
 }
 
 /**

@@ -1,6 +1,6 @@
 import { hostname } from "node:os";
 import { connectBus, ensureStreams } from "#libs/adapters/nats/index.ts";
-import { acquireLease, openDatabase, releaseLease, renewLease } from "#libs/adapters/postgres/index.ts";
+import { acquireLease, type Database, openDatabase, releaseLease, renewLease } from "#libs/adapters/postgres/index.ts";
 import { wait } from "#libs/process/backoff.ts";
 import { clockFrom } from "#libs/process/clock.ts";
 import { type LeaseStore, waitForLease } from "#libs/process/lease-holder.ts";
@@ -12,7 +12,8 @@ import { createMetrics } from "#libs/telemetry/metrics.ts";
 import { leadLiquidation, type LeaderParts } from "./leader.ts";
 import { leaseName } from "./limits.ts";
 
-const connections = 8;
+/** Effects have connections of their own: a flood of notices must not hold a closing order up. */
+const connections = { effects: 8, records: 8 } as const;
 const pauseMs = 500;
 
 /** Wires the process together; returns when it is set up, the rest runs until the process stops. */
@@ -31,19 +32,20 @@ export async function startLiquidation(app: App): Promise<void> {
   });
   app.onStop(async () => server.close());
   const idle = limited((fields, message) => logger.warn(fields, message));
-  const db = openDatabase({
-    url: settings.databaseUrl,
-    name: app.name,
-    max: connections,
-    onIdleError: (error) => idle({ error }, "a database connection broke"),
-  });
-  app.onStop(async () => db.close());
+  const open = (max: number): Database => {
+    const onIdleError = (error: unknown): void => idle({ error }, "a database connection broke");
+    const opened = openDatabase({ url: settings.databaseUrl, name: app.name, max, onIdleError });
+    app.onStop(async () => opened.close());
+    return opened;
+  };
+  const db = open(connections.effects);
+  const records = open(connections.records);
   const { natsUrl: url, natsUser: user, natsPassword: password, namespace } = settings;
   const bus = await connectBus({ url, user, password, name: app.name, namespace, logger, metrics });
   app.onStop(async () => bus.close());
   void bus.closed.then((error) => (app.signal.aborted ? undefined : app.fail(error ?? new Error("NATS closed"))));
-  await ensureStreams(bus, settings.shards);
-  const parts = { bus, db, clock: clockFrom(settings.clock), logger, metrics, settings };
+  await ensureStreams(bus, settings.shards, { replicas: settings.streamReplicas });
+  const parts = { bus, db, records, clock: clockFrom(settings.clock), logger, metrics, settings };
   const leading = lead(app, parts, (now) => {
     role = now;
   }).catch((error: unknown) => app.fail(error));
