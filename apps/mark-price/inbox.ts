@@ -42,8 +42,8 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #quotes = new Map<string, HeldQuote>();
   readonly #books = new Map<string, HeldBook>();
-  /** Asset → UTC ms of the newest quote let in. */
-  readonly newest = new Map<string, number>();
+  /** Asset → source → UTC ms of the newest quote let in. */
+  readonly newest = new Map<string, Map<string, number>>();
   #arrived: number | null = null;
 
   constructor(options: InboxOptions) {
@@ -70,7 +70,8 @@ export class Inbox {
     const held = this.#quotes.get(key);
     if (held !== undefined && held.t > t) return;
     this.#quotes.set(key, { asset, source, price, t });
-    this.newest.set(asset, Math.max(t, this.newest.get(asset) ?? 0));
+    const bySource = this.newest.get(asset) ?? new Map<string, number>();
+    this.newest.set(asset, bySource.set(source, t));
     this.#arrived ??= this.#options.monotonic();
     const ratio = Number(price) / this.#options.indexNear(asset);
     if (Math.abs(ratio - 1) * 10_000 > limits.jumpBp) this.#options.onJump(asset);
@@ -109,7 +110,11 @@ export class Inbox {
     for (const [key, { asset, source }] of this.#quotes)
       if (rules.marks.sources.get(asset)?.has(source) !== true) this.#quotes.delete(key);
     for (const instrument of this.#books.keys()) if (!rules.instruments.has(instrument)) this.#books.delete(instrument);
-    for (const asset of this.newest.keys()) if (!rules.marks.sources.has(asset)) this.newest.delete(asset);
+    for (const [asset, bySource] of this.newest) {
+      const named = rules.marks.sources.get(asset);
+      for (const source of bySource.keys()) if (named?.has(source) !== true) bySource.delete(source);
+      if (bySource.size === 0) this.newest.delete(asset);
+    }
   }
 
   #untimely(t: number, rules: RuleSet): "future" | "old" | null {

@@ -13,6 +13,7 @@ import { InputRows } from "./inputs.ts";
 import { limits } from "./limits.ts";
 import { catchUp, committedSeq, lastFrame } from "./log-catch-up.ts";
 import { merged } from "./merge.ts";
+import { Pace } from "./pace.ts";
 import { StateKeeper } from "./state.ts";
 
 export interface LeaderParts {
@@ -38,7 +39,9 @@ export class Leader {
   readonly #logs: FrameLog[] = [];
   readonly #logSeqs: Record<string, number> = {};
   #rules: RuleSet;
-  #lastFrameAt = Number.NEGATIVE_INFINITY;
+  readonly #pace = new Pace();
+  /** Shard → when its last frame was stored, monotonic ms. */
+  readonly #storedAt = new Map<string, number>();
   #jumps = new Set<string>();
   #jumpTimer: NodeJS.Timeout | null = null;
   #keeping: Promise<void> | null = null;
@@ -71,7 +74,12 @@ export class Leader {
     const silent = this.prices.unquoted(this.#rules);
     const t = clock.now();
     const fresh = this.prices.frame(this.#rules, t) ?? {};
-    this.#publish(merged(merged(silent, this.prices.everything()), { inputs: fresh.inputs ?? {} }), t, arrived);
+    this.#publish(
+      merged(merged(silent, this.prices.everything()), { inputs: fresh.inputs ?? {} }),
+      t,
+      arrived,
+      "start",
+    );
     const restored = kept !== null;
     this.#parts.logger.info({ epoch: this.#lease.epoch, restored, frames, shards }, "leading");
   }
@@ -98,8 +106,7 @@ export class Leader {
   jump(asset: string): void {
     this.#jumps.add(asset);
     if (this.#jumpTimer !== null) return;
-    const due = this.#lastFrameAt + limits.fastFrameMs - monotonicMs();
-    this.#jumpTimer = setTimeout(() => this.#lookAtJumps(), Math.max(0, due));
+    this.#jumpTimer = setTimeout(() => this.#lookAtJumps(), this.#pace.lookDueInMs(monotonicMs()));
   }
 
   indexNear(asset: string): number {
@@ -119,8 +126,8 @@ export class Leader {
       const ratio = price === null ? 1 : Number(price.toStringDown()) / this.indexNear(asset);
       return Math.abs(ratio - 1) * 10_000 > limits.jumpBp;
     });
-    if (jumped) this.#frame(t);
-    else this.#lastFrameAt = Math.max(this.#lastFrameAt, monotonicMs() - limits.fastFrameMs / 2);
+    this.#pace.looked(monotonicMs());
+    if (jumped) this.#frame(t, "jump");
   }
 
   /** Arrival of the oldest quote that a look at jumps has taken in and that no frame has published yet. */
@@ -128,25 +135,26 @@ export class Leader {
 
   #tick(): void {
     this.#followRules();
-    if (monotonicMs() - this.#lastFrameAt >= limits.frameMs / 2) this.#frame(this.#parts.clock.now());
+    if (this.#pace.frameDue(monotonicMs())) this.#frame(this.#parts.clock.now(), "tick");
     for (const log of this.#logs) log.flush();
   }
 
-  #frame(t: number): void {
+  #frame(t: number, cause: "tick" | "jump"): void {
     const arrived = this.#parts.inbox.drain(this.prices);
     const first = this.#arrived ?? arrived;
     this.#arrived = null;
     const frame = this.prices.frame(this.#rules, t);
     const now = monotonicMs();
-    if (frame !== null) return this.#publish(frame, t, first);
-    if (now - this.#published >= limits.heartbeatMs) this.#publish({}, t, null);
+    if (frame !== null) return this.#publish(frame, t, first, cause);
+    if (now - this.#published >= limits.heartbeatMs) this.#publish({}, t, null, "heartbeat");
   }
 
   #published = Number.NEGATIVE_INFINITY;
 
-  #publish(frame: PriceFrame, t: number, arrived: number | null): void {
-    this.#lastFrameAt = monotonicMs();
-    this.#published = this.#lastFrameAt;
+  #publish(frame: PriceFrame, t: number, arrived: number | null, cause: "start" | "tick" | "jump" | "heartbeat"): void {
+    this.#parts.metrics.markFrames.with(cause).inc();
+    this.#published = monotonicMs();
+    this.#pace.framed(this.#published);
     for (const log of this.#logs) log.offer(frame, t, arrived);
   }
 
@@ -164,9 +172,11 @@ export class Leader {
     return new FrameLog(writer, {
       mayWrite: () => this.#lease.holds(),
       onStored: (stored: StoredFrame) => {
+        const now = monotonicMs();
         this.#logSeqs[shard] = stored.logSeq;
+        this.#storedAt.set(shard, now);
         if (!first) return;
-        if (stored.arrived !== null) this.#parts.metrics.markFrameLag.set((monotonicMs() - stored.arrived) / 1_000);
+        if (stored.arrived !== null) this.#parts.metrics.markFrameLag.observe((now - stored.arrived) / 1_000);
         this.#inputs.add(stored);
       },
       onError: (error) => this.#parts.logger.warn({ error, shard }, "a frame was not stored"),
@@ -195,13 +205,21 @@ export class Leader {
     await Promise.race([Promise.all(this.#logs.map(async (log) => log.settled())), stopWithin()]);
     if (this.#lease.holds()) await this.#save();
     await this.#lease.release();
+    // Who does not lead says nothing about the age of frames.
+    for (const shard of this.#storedAt.keys()) this.#parts.metrics.markFrameAge.remove(shard);
     for (const writer of this.#writers) await writer.close();
   }
 
   #measure(): void {
     const { metrics, inbox, clock } = this.#parts;
     const now = clock.now();
-    for (const [asset, t] of inbox.newest) metrics.markQuoteAge.with(asset).set(Math.max(0, now - t) / 1_000);
+    for (const [asset, bySource] of inbox.newest) {
+      const ageOf = (t: number): number => Math.max(0, now - t) / 1_000;
+      metrics.markQuoteAge.with(asset).set(ageOf(Math.max(...bySource.values())));
+      for (const [source, t] of bySource) metrics.markSourceAge.with(asset, source).set(ageOf(t));
+    }
+    const monotonic = monotonicMs();
+    for (const [shard, at] of this.#storedAt) metrics.markFrameAge.with(shard).set((monotonic - at) / 1_000);
     const { indices, marks } = this.prices.stage;
     for (const [id, { quality }] of [...indices, ...marks]) {
       for (const each of qualities) metrics.priceQuality.with(id, each).set(each === quality ? 1 : 0);

@@ -24,7 +24,6 @@ export const limits = {
   numberLeap: 1_000,
   /** Frames of the log read after a start to catch up with what was published since the last save. */
   catchUpEntries: 200_000,
-  readWaitMs: 250,
   metricsMs: 1_000,
 } as const;
 

@@ -1,10 +1,8 @@
-import { type Bus, lastEntry, openLogReader } from "#libs/adapters/nats/index.ts";
+import { type Bus, lastEntry, nextEntry } from "#libs/adapters/nats/index.ts";
 import { count, type Queryable } from "#libs/adapters/postgres/index.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import type { PriceFrames } from "#libs/domain/collateral/price-frames.ts";
 import { limits } from "./limits.ts";
-
-const readAtOnce = 1_000;
 
 export interface LastFrame {
   readonly logSeq: number;
@@ -27,27 +25,19 @@ export async function committedSeq(db: Queryable, shard: string, source: string)
   return count(rows[0]?.seq ?? 0);
 }
 
-/** Lets the prices know of every frame after `from` and up to the last one; returns how many there were. */
+/**
+ * Lets the prices know of every frame after `from` and up to the last one; returns how many there were. They are asked for one by one:
+ * what was kept last is at most seconds old.
+ */
 export async function catchUp(bus: Bus, shard: string, prices: PriceFrames, from: number, to: number): Promise<number> {
-  if (to <= from) return 0;
-  const first = Math.max(from + 1, to - limits.catchUpEntries);
-  const reader = await openLogReader(bus, shard, { from: first });
-  const subject = bus.names.subjects.entry(shard, "frame");
   let frames = 0;
-  try {
-    for (let at = first - 1; at < to;) {
-      const messages = await reader.next(readAtOnce, limits.readWaitMs);
-      for (const message of messages) {
-        at = message.seq;
-        if (message.subject !== subject || message.seq > to) continue;
-        const entry = JSON.parse(new TextDecoder().decode(message.data)) as Extract<Entry, { k: "frame" }>;
-        prices.absorb(entry, entry.t);
-        frames += 1;
-      }
-      if (messages.length === 0 && reader.nextSeq > to) break;
-    }
-  } finally {
-    await reader.stop();
+  for (let at = Math.max(from, to - limits.catchUpEntries); at < to;) {
+    const found = await nextEntry(bus, shard, "frame", at + 1);
+    if (found === null || found.seq > to) break;
+    const entry = found.entry as Extract<Entry, { k: "frame" }>;
+    prices.absorb(entry, entry.t);
+    frames += 1;
+    at = found.seq;
   }
   return frames;
 }

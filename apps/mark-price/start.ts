@@ -47,7 +47,7 @@ export async function startMarkPrice(app: App): Promise<void> {
   const bus = await connectBus({ url, user, password, name: app.name, namespace, logger, metrics });
   app.onStop(async () => bus.close());
   void bus.closed.then((error) => (app.signal.aborted ? undefined : app.fail(error ?? new Error("NATS closed"))));
-  await ensureStreams(bus, shards);
+  await ensureStreams(bus, shards, { replicas: settings.streamReplicas });
 
   const refuse = refusals((refusal) => keepRefusal(bus, logger, refusal), metrics);
   const inbox = new Inbox({
