@@ -3,15 +3,11 @@ import { Rational } from "#libs/decimal/index.ts";
 import { emptySettlement, loadSettlement, recordSettlementIndex } from "#libs/domain/funding/expiry.ts";
 import { saveSettlement, settlementIndex } from "#libs/domain/funding/expiry.ts";
 import type { SettlementRecord } from "#libs/domain/funding/expiry.ts";
-import { addPremium, fundingIntervalMs, fundingRate, nextFundingTime } from "#libs/domain/funding/rate.ts";
-import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { addPremium, fundingRate, nextFundingTime } from "#libs/domain/funding/rate.ts";
+import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
 
 /** When things happen; times are of the market's clock, UTC. */
 export const policy = {
-  fundingIntervalMs,
-  /** Per interval. */
-  interest: Rational.parse("0.0001"),
-  rateMax: Rational.parse("0.0075"),
   sampleMs: 5_000,
   dayMs: 86_400_000,
   weekMs: 7 * 86_400_000,
@@ -77,28 +73,27 @@ export interface Plan {
   readonly entries: readonly Planned[];
 }
 
-type Instrument = RuleDocument["instruments"][number];
-const indexOf = (instrument: Instrument): string => instrument.index ?? instrument.base;
 const sessionStart = (t: number, first: number, length: number): number =>
   t < first ? 0 : first + Math.floor((t - first) / length) * length;
 
 /** FUND-05, EXP-01: a frame's prices; premiums are sampled at most once in `sampleMs` of market time. */
-export function observe(state: ScheduleState, t: number, frame: FrameEntry, rules: RuleDocument): ScheduleState {
+export function observe(state: ScheduleState, t: number, frame: FrameEntry, rules: RuleSet): ScheduleState {
   const index = { ...state.index, ...frame.index };
   const mark = { ...state.mark, ...frame.mark };
-  const dated = new Set(rules.instruments.filter(({ expiry }) => expiry !== undefined).map(indexOf));
+  const instruments = [...rules.instruments.values()];
+  const dated = new Set(instruments.filter(({ expiry }) => expiry !== null).map((one) => one.index));
   const windows = { ...state.windows };
   for (const [asset, price] of Object.entries(frame.index ?? {})) {
     if (!dated.has(asset)) continue;
     const before = windows[asset];
     const window = before === undefined ? emptySettlement : loadSettlement(before);
-    windows[asset] = saveSettlement(recordSettlementIndex(window, Rational.parse(price), t));
+    windows[asset] = saveSettlement(recordSettlementIndex(window, Rational.parse(price), t, rules.settlementMinutes));
   }
   if (t - state.sampledAt < policy.sampleMs) return { ...state, index, mark, windows };
   const premiums = { ...state.premiums };
-  for (const instrument of rules.instruments) {
-    const [at, of] = [mark[instrument.id], index[indexOf(instrument)]];
-    if (instrument.expiry !== undefined || at === undefined || of === undefined) continue;
+  for (const instrument of instruments) {
+    const [at, of] = [mark[instrument.id], index[instrument.index]];
+    if (instrument.expiry !== null || at === undefined || of === undefined) continue;
     const { sum, count } = premiums[instrument.id] ?? { sum: "0", count: 0 };
     const added = addPremium({ sum: Rational.parse(sum), count }, Rational.parse(at), Rational.parse(of));
     premiums[instrument.id] = { sum: added.sum.toStringDown(), count: added.count };
@@ -130,25 +125,29 @@ class Planner {
   }
 
   /** What was missed while nobody ran is paid once: of the intervals in between there are no premiums. */
-  fund({ id }: Instrument, t: number): void {
+  fund({ id, funding }: InstrumentRules, t: number): void {
     const due = this.state.funding[id];
-    const next = nextFundingTime(t, policy.fundingIntervalMs);
-    if (due !== undefined && (t < due || busy(this.state, id))) return;
+    const next = nextFundingTime(t, funding.intervalMs);
+    if (due !== undefined && t < due) {
+      // The interval has been made shorter: its next time holds.
+      if (next < due) this.state = { ...this.state, funding: { ...this.state.funding, [id]: next } };
+      return;
+    }
+    if (due !== undefined && busy(this.state, id)) return;
     this.state = { ...this.state, funding: { ...this.state.funding, [id]: next } };
     if (due === undefined) return;
     const { sum, count } = this.state.premiums[id] ?? { sum: "0", count: 0 };
-    const rate = fundingRate({ sum: Rational.parse(sum), count }, policy.interest, policy.rateMax);
+    const rate = fundingRate({ sum: Rational.parse(sum), count }, funding.interest, funding.rateMax);
     const { [id]: _, ...premiums } = this.state.premiums;
     this.state = { ...this.state, premiums };
     this.everywhere(`funding-${id}-${due}`, { k: "funding", instrument: id, rate: rate.toStringDown() });
     this.begin(`settle-${id}-${due}`, { k: "settle", instrument: id }, t);
   }
 
-  expire(instrument: Instrument, expiry: number, t: number): void {
-    const { id } = instrument;
+  expire({ id, index }: InstrumentRules, expiry: number, t: number, minutes: number): void {
     if (t < expiry || this.state.expired.includes(id) || busy(this.state, id)) return;
-    const kept = this.state.windows[indexOf(instrument)];
-    const price = kept === undefined ? null : settlementIndex(loadSettlement(kept), expiry);
+    const kept = this.state.windows[index];
+    const price = kept === undefined ? null : settlementIndex(loadSettlement(kept), expiry, minutes);
     // Without any price there is nothing to settle on: it stays due, which the caller can see.
     if (price === null) return;
     this.state = { ...this.state, expired: [...this.state.expired, id] };
@@ -168,13 +167,13 @@ class Planner {
 }
 
 /** FUND-06, EXP-02: all that is due at market time `t`; at once the second time, it plans nothing. */
-export function planDue(state: ScheduleState, t: number, rules: RuleDocument, shards: readonly string[]): Plan {
+export function planDue(state: ScheduleState, t: number, rules: RuleSet, shards: readonly string[]): Plan {
   const late = state.runs.some(({ since }) => t - since >= policy.runMaxMs);
   const runs = late ? state.runs.filter(({ since }) => t - since < policy.runMaxMs) : state.runs;
   const planner = new Planner(late ? { ...state, runs } : state, shards);
-  for (const instrument of rules.instruments) {
-    if (instrument.expiry === undefined) planner.fund(instrument, t);
-    else planner.expire(instrument, instrument.expiry, t);
+  for (const instrument of rules.instruments.values()) {
+    if (instrument.expiry === null) planner.fund(instrument, t);
+    else planner.expire(instrument, instrument.expiry, t, rules.settlementMinutes);
   }
   planner.session("day", t);
   planner.session("week", t);
@@ -182,9 +181,9 @@ export function planDue(state: ScheduleState, t: number, rules: RuleDocument, sh
 }
 
 /** Dated instruments that are over and cannot be settled for want of a price. */
-export const unsettled = (state: ScheduleState, t: number, rules: RuleDocument): readonly string[] =>
-  rules.instruments
-    .filter(({ id, expiry }) => expiry !== undefined && t >= expiry && !state.expired.includes(id))
+export const unsettled = (state: ScheduleState, t: number, rules: RuleSet): readonly string[] =>
+  [...rules.instruments.values()]
+    .filter(({ id, expiry }) => expiry !== null && t >= expiry && !state.expired.includes(id))
     .map(({ id }) => id);
 
 /** Facts that the plan waits for. */
@@ -205,17 +204,14 @@ function moreLeft(fact: Fact, chunkMax: number): boolean {
 }
 
 /** A fact of a shard: the next chunk of what it answers, or its end. A fact that was looked at before changes nothing. */
-export function answered(state: ScheduleState, shard: string, fact: Fact, rules: RuleDocument): Plan {
+export function answered(state: ScheduleState, shard: string, fact: Fact, rules: RuleSet): Plan {
   if (fact.seq <= (state.facts[shard] ?? 0)) return { state, entries: [] };
   const facts = { ...state.facts, [shard]: fact.seq };
   const run = state.runs.find((one) => answers(one, shard, fact));
   if (run === undefined) return { state: { ...state, facts }, entries: [] };
   const others = state.runs.filter((one) => one !== run);
-  if (!moreLeft(fact, rules.accountsPerEntryMax ?? chunkDefault))
-    return { state: { ...state, facts, runs: others }, entries: [] };
+  if (!moreLeft(fact, rules.accountsPerEntryMax)) return { state: { ...state, facts, runs: others }, entries: [] };
   const next = { ...run, chunk: run.chunk + 1 };
   const entries = [{ shard, key: `${run.key}-${next.chunk}`, body: run.body }];
   return { state: { ...state, facts, runs: [...others, next] }, entries };
 }
-
-const chunkDefault = 1_000;

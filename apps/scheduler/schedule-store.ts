@@ -1,8 +1,7 @@
 import { enqueueEntry, loadMarkState, saveMarkState } from "#libs/adapters/postgres/index.ts";
 import type { Database, Queryable } from "#libs/adapters/postgres/index.ts";
-import type { Fact } from "#libs/contracts/log.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
-import { awaitedFacts, emptySchedule } from "./plan.ts";
+import { emptySchedule } from "./plan.ts";
 import type { Plan, ScheduleState } from "./plan.ts";
 
 /** Of the lease, and of what is kept under it. */
@@ -25,16 +24,4 @@ export async function keepPlan(db: Database, epoch: number, plan: Plan, t: numbe
     for (const { shard, key, body } of plan.entries)
       await enqueueEntry(client, { source: sources.scheduler, shard, key, body, t });
   });
-}
-
-export const factsAtOnce = 500;
-
-/** The next facts of a shard that a plan waits for, in order. */
-export async function factsAfter(db: Queryable, shard: string, seq: number): Promise<Fact[]> {
-  const { rows } = await db.query<{ body: Fact }>({
-    name: "scheduler_facts",
-    text: "SELECT body FROM fact WHERE shard = $1 AND seq > $2 AND fact = ANY ($3::text[]) ORDER BY seq LIMIT $4",
-    values: [shard, seq, [...awaitedFacts], factsAtOnce],
-  });
-  return rows.map(({ body }) => body);
 }

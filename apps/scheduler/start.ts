@@ -1,19 +1,10 @@
 import { randomUUID } from "node:crypto";
-import { openQueue, openWorker } from "#libs/adapters/bullmq/index.ts";
 import { connectBus, ensureStreams } from "#libs/adapters/nats/index.ts";
 import type { Bus } from "#libs/adapters/nats/index.ts";
-import {
-  acquireLease,
-  openDatabase,
-  readRuleVersion,
-  releaseLease,
-  renewLease,
-} from "#libs/adapters/postgres/index.ts";
+import { acquireLease, countPending, openDatabase, releaseLease, renewLease } from "#libs/adapters/postgres/index.ts";
 import type { Database } from "#libs/adapters/postgres/index.ts";
-import { connectRedis } from "#libs/adapters/redis/index.ts";
 import { readLiveEntry } from "#libs/contracts/live/door.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
-import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { clockFrom } from "#libs/process/clock.ts";
 import { waitForLease } from "#libs/process/lease-holder.ts";
 import type { Lease } from "#libs/process/lease-holder.ts";
@@ -27,14 +18,22 @@ import { createMetrics } from "#libs/telemetry/metrics.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { startEntryRelay } from "./entry-relay.ts";
 import type { EntryRelay } from "./entry-relay.ts";
-import { compareClearing, compareLedger, compareMemory, compareVenue, reconcile } from "./reconcile.ts";
+import { Findings } from "./findings.ts";
+import {
+  compareConservation,
+  compareLedger,
+  compareMemory,
+  compareVenue,
+  everyShard,
+  lookAtPartitions,
+  lookAtSnapshots,
+} from "./looks.ts";
+import { Positions } from "./positions.ts";
+import { rulesInForce } from "./rules-in-force.ts";
 import { scheduleName } from "./schedule-store.ts";
 import { Scheduler } from "./scheduler.ts";
+import { Ticks } from "./ticks.ts";
 import { upkeep } from "./upkeep.ts";
-
-/** Wall time between ticks; a tick only looks, what is due is decided by the market's clock. */
-export const ticks = { look: 250, reconcile: 10_000, upkeep: 60_000 } as const;
-type Job = keyof typeof ticks;
 
 /** All that one term of the lease works with. */
 interface Work {
@@ -45,12 +44,6 @@ interface Work {
   readonly logger: Logger;
   readonly metrics: Metrics;
   readonly lease: Lease;
-}
-
-/** Of the first shard, which has the same rules as all; none yet: nothing is due. */
-async function rulesInForce(db: Database, shard: string): Promise<RuleDocument> {
-  const found = await readRuleVersion(db, shard, null);
-  return found === null ? { assets: [], instruments: [] } : (found.document as RuleDocument);
 }
 
 async function startRelays({ settings, db, bus, lease, logger, app }: Work): Promise<EntryRelay[]> {
@@ -74,7 +67,7 @@ async function startScheduling(work: Work): Promise<Scheduler> {
     epoch: lease.epoch,
     shards: settings.shards,
     clock: clockFrom(settings.clock),
-    rules: () => rulesInForce(db, first),
+    rules: rulesInForce(db, first),
   });
   const frames = bus.subscribe(bus.names.subjects.entry(first, "frame"), ({ data, subject }) => {
     const reading = readLiveEntry(data, subject);
@@ -84,57 +77,79 @@ async function startScheduling(work: Work): Promise<Scheduler> {
   return scheduler;
 }
 
-async function compareAll({ settings, db, bus, metrics, logger }: Work, standing: Set<string>): Promise<void> {
+/** Every 10 s: how far the matching engine's sequence is ahead, and what waits to be published. */
+async function lookAtStaleness({ settings, db, bus, metrics }: Work, findings: Findings): Promise<void> {
   const now = clockFrom(settings.clock).now();
-  const comparisons = settings.shards.flatMap((shard) => [
-    () => compareMemory(bus, shard),
-    () => compareLedger(db, shard),
-    async () => {
-      const { lagMs, ...run } = await compareVenue(bus, shard, now);
-      metrics.venueSequenceLag.set(lagMs / 1_000);
+  for (const shard of settings.shards)
+    await findings.look("venue", shard, async () => {
+      const { lagMs, ...run } = await compareVenue(bus, db, shard, now);
+      metrics.venueSequenceLag.with(shard).set(lagMs / 1_000);
       return run;
-    },
-  ]);
-  await reconcile(db, [...comparisons, () => compareClearing(db, standing)], (run) => {
-    if ("error" in run) return logger.warn({ error: run.error }, "a comparison could not be made");
-    metrics.reconciliationDifferences.with(run.kind).set(run.differences.length);
-    if (run.differences.length > 0) logger.error({ ...run }, "a comparison found differences");
-  });
+    });
+  const pending = await countPending(db);
+  for (const source of Object.values(sources)) metrics.outboxPending.with(source).set(pending.get(source) ?? 0);
 }
 
-/** Ticks come from BullMQ, so that they survive the process; running one twice changes nothing. */
-async function startTicks(work: Work, jobs: Readonly<Record<Job, () => Promise<void>>>): Promise<void> {
-  const { app, settings, logger, metrics } = work;
-  const redis = { url: settings.redisUrl, namespace: settings.namespace, name: "scheduler", logger };
-  const producer = await connectRedis({ ...redis, role: "producer" });
-  app.onStop(() => producer.close());
-  const consumer = await connectRedis({ ...redis, role: "worker" });
-  app.onStop(() => consumer.close());
-  for (const name of Object.keys(ticks) as Job[]) {
-    const queue = await openQueue<null>(`scheduler-${name}`, producer, { logger, metrics });
-    app.onStop(() => queue.close());
-    await queue.upsertSchedule(name, ticks[name], null);
-    const run = async (): Promise<void> => {
-      if (work.lease.holds()) await jobs[name]();
-    };
-    const worker = await openWorker<null>(queue.name, run, consumer, { logger, metrics, concurrency: 1 });
-    app.onStop(() => worker.close());
+function reconciling({ settings, db, bus, metrics }: Work, scheduler: Scheduler, findings: Findings) {
+  const { shards } = settings;
+  const standing = new Set<string>();
+  const positions = new Positions();
+  return async (): Promise<void> => {
+    for (const shard of shards) {
+      await findings.look("memory", shard, async () => compareMemory(bus, shard));
+      await findings.look("ledger", shard, async () => compareLedger(db, shard));
+      await findings.look("positions", shard, async () => positions.look(db, shard));
+    }
+    await findings.look("conservation", everyShard, async () => compareConservation(db, shards, standing));
+    await findings.look("snapshots", everyShard, async () => {
+      const runs = await lookAtSnapshots(db, shards);
+      for (const { shard, ageMs, behind } of runs) {
+        if (ageMs !== null) metrics.snapshotAge.with(shard).set(ageMs / 1_000);
+        metrics.snapshotBehind.with(shard).set(behind);
+      }
+      return runs;
+    });
+    await findings.look("expiry", everyShard, async () => {
+      const { unsettled } = scheduler;
+      const run = { shard: everyShard, kind: "expiry", appliedSeq: 0, compared: 1 };
+      return Promise.resolve({ ...run, differences: unsettled.map((id) => `${id} has no price to settle on`) });
+    });
+  };
+}
+
+/** Partitions and old rows; what it finds is looked at even where it fails. */
+async function keepUp({ db, logger, metrics }: Work, findings: Findings): Promise<void> {
+  try {
+    logger.debug(await upkeep(db), "upkeep");
+  } catch (error) {
+    logger.warn({ error }, "upkeep failed");
   }
+  await findings.look("partitions", everyShard, async () => {
+    const { rooms, ...run } = await lookAtPartitions(db);
+    for (const [table, room] of rooms) metrics.partitionRoom.with(table).set(room);
+    return run;
+  });
 }
 
 async function serve(work: Work): Promise<void> {
+  const { app, settings, lease } = work;
   const relays = await startRelays(work);
   const scheduler = await startScheduling(work);
-  const standing = new Set<string>();
-  await startTicks(work, {
-    async look() {
-      if ((await scheduler.look()) > 0) for (const relay of relays) relay.kick();
+  const findings = new Findings(work);
+  const signal = AbortSignal.any([app.signal, lease.signal]);
+  const { redisUrl, namespace } = settings;
+  const ticks = new Ticks(
+    { ...work, redisUrl, namespace, signal, mayAct: () => lease.holds() },
+    {
+      async look() {
+        if ((await scheduler.look()) > 0) for (const relay of relays) relay.kick();
+      },
+      staleness: async () => lookAtStaleness(work, findings),
+      reconcile: reconciling(work, scheduler, findings),
+      upkeep: async () => keepUp(work, findings),
     },
-    reconcile: () => compareAll(work, standing),
-    async upkeep() {
-      work.logger.debug(await upkeep(work.db), "upkeep");
-    },
-  });
+  );
+  app.onStop(async () => ticks.stopped());
 }
 
 export async function startScheduler(app: App): Promise<void> {
@@ -156,7 +171,7 @@ export async function startScheduler(app: App): Promise<void> {
   const { natsUrl: url, natsUser: user, natsPassword: password, namespace } = settings;
   const bus = await connectBus({ url, user, password, namespace, name: "scheduler", logger, metrics });
   app.onStop(() => bus.close());
-  await ensureStreams(bus, settings.shards);
+  await ensureStreams(bus, settings.shards, { replicas: settings.streamReplicas });
   const owner = `scheduler-${randomUUID()}`;
   const store = {
     acquire: (ttlMs: number) => acquireLease(db, scheduleName, owner, ttlMs),
