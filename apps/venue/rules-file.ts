@@ -5,20 +5,20 @@ import { RuleSchema } from "#libs/contracts/rule-schema.ts";
 import { expectShape } from "#libs/contracts/shape.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 
 const depthMax = 16;
 const problemsMax = 20;
 
 /** The rules of a file. Throws with everything that is wrong with it. */
-export function readRulesFile(file: string | null): RuleSet {
+export function readRulesFile(file: string | null): RuleDocument {
   if (file === null)
     throw new Error("PLIMSOLL_RULES must name the rules file: it lists the instruments and the entities");
   const problems = new ProblemList(problemsMax);
   const json = readJson(readFileSync(file, "utf8"), depthMax, problems);
   if (json !== undefined && expectShape(RuleSchema, json.value, "$", problems)) {
-    const compiled = compileRules(json.value as RuleDocument, 1);
-    if (compiled.problems.length === 0) return compiled.rules;
+    const document = json.value as RuleDocument;
+    const compiled = compileRules(document, 1);
+    if (compiled.problems.length === 0) return document;
     for (const problem of compiled.problems.slice(0, problemsMax)) problems.take(problem);
   }
   const lines = problems.list().map(({ path, message }) => `${path}: ${message}`);

@@ -9,7 +9,6 @@ import { startHealthServer } from "#libs/telemetry/health-server.ts";
 import { createLogger, type Logger } from "#libs/telemetry/logger.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
 import { Journal } from "./journal/journal.ts";
-import { gridsOf, Owners } from "./matching/grid.ts";
 import { readRulesFile } from "./rules-file.ts";
 import { attestInTurn } from "./service/attesting.ts";
 import { publishMiddles } from "./service/books.ts";
@@ -28,10 +27,11 @@ export async function serveVenue(app: App, settings: Settings): Promise<void> {
   const logger = createLogger("venue", settings.logLevel);
   app.logTo(logger);
   if (settings.dataFolder === null) throw new Error("PLIMSOLL_DATA must name a folder for the venue's journal");
-  const rules = readRulesFile(settings.rulesFile);
   const folder = `${settings.dataFolder}/venue`;
-  const journal = Journal.open(folder, gridsOf(rules), new Owners(rules, settings.shards));
+  const journal = Journal.open(folder, settings.shards, () => readRulesFile(settings.rulesFile));
   app.onStop(() => journal.close());
+  for (const damaged of journal.passedOver)
+    logger.error({ error: damaged }, "a snapshot is damaged and is passed over");
   const metrics = createMetrics("venue");
   const bus = await connectBus({
     url: settings.natsUrl,
@@ -46,7 +46,7 @@ export async function serveVenue(app: App, settings: Settings): Promise<void> {
   void bus.closed.then((error) => {
     if (!app.signal.aborted) app.fail(error ?? new Error("the connection to NATS is closed"));
   });
-  await ensureStreams(bus, settings.shards);
+  await ensureStreams(bus, settings.shards, { replicas: settings.streamReplicas });
   const venue = open(app, settings, journal, bus, folder);
   await startDoors(app, settings, venue, bus, logger, metrics);
 }

@@ -16,6 +16,11 @@ export class OrderDesk {
     this.#run = run;
   }
 
+  /** Whether any order has been taken yet. */
+  get accepted(): boolean {
+    return this.counts.has("resting") || this.counts.has("filled");
+  }
+
   async place(order: Omit<PlaceOrder, "id">): Promise<TradingReply> {
     this.#count += 1;
     const id = `${this.#run}-${this.#count.toString(36)}`;

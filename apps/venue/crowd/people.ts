@@ -1,3 +1,4 @@
+import { wait } from "#libs/process/backoff.ts";
 import { type DepthLevel, onGrid } from "#libs/simulation/depth.ts";
 import type { ReplayStep } from "#libs/simulation/market-replay.ts";
 import { Random } from "#libs/simulation/random.ts";
@@ -47,6 +48,7 @@ export class Person {
   readonly #wanted: number[];
   readonly #held: number[];
   #tries = 0;
+  readonly #moment: number;
   readonly startStep: number;
 
   constructor(trader: Trader, plan: CrowdPlan, number: number, seed: number) {
@@ -54,6 +56,7 @@ export class Person {
     this.#plan = plan;
     this.#chance = new Random(seed, 1_000_000 + number);
     this.startStep = this.#chance.below(gatheringSteps);
+    this.#moment = this.#chance.unit();
     this.#wanted = trader.drawn.positions.map(({ instrument, notionalUsd }) => {
       const one = plan.instruments[instrument];
       return one === undefined ? 0 : notionalUsd / one.mark / one.multiplier;
@@ -65,8 +68,10 @@ export class Person {
     return this.#trader.account;
   }
 
-  async act(desk: OrderDesk, step: ReplayStep, number: number): Promise<void> {
+  /** `spreadMs`: wall ms within which everybody acts, each at a moment of its own. */
+  async act(desk: OrderDesk, step: ReplayStep, number: number, spreadMs: number): Promise<void> {
     if (number < this.startStep) return;
+    await wait(this.#moment * spreadMs);
     if (this.#tries < triesMax) {
       this.#tries += 1;
       await Promise.all(this.#trader.drawn.positions.map((_, at) => this.#trade(desk, step, at, false)));

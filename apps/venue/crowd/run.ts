@@ -1,14 +1,14 @@
 import { randomBytes } from "node:crypto";
-import { connectBus, ensureStreams, openEntryWriter } from "#libs/adapters/nats/index.ts";
+import { connectBus, ensureStreams } from "#libs/adapters/nats/index.ts";
 import type { Bus } from "#libs/adapters/nats/index.ts";
-import { lastOutboxSeq, openDatabase } from "#libs/adapters/postgres/index.ts";
-import { sources } from "#libs/contracts/live/subjects.ts";
+import { openDatabase } from "#libs/adapters/postgres/index.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import { wait } from "#libs/process/backoff.ts";
 import { clockFrom, type MarketClock } from "#libs/process/clock.ts";
 import type { App } from "#libs/process/lifecycle.ts";
 import type { Settings } from "#libs/process/settings.ts";
 import { replaySteps, type ReplayStep } from "#libs/simulation/market-replay.ts";
+import { frameMs } from "#libs/simulation/price-points.ts";
 import { Random } from "#libs/simulation/random.ts";
 import { createLogger, type Logger } from "#libs/telemetry/logger.ts";
 import type { CrowdOptions } from "../demo-rules.ts";
@@ -16,7 +16,9 @@ import { Owners } from "../matching/grid.ts";
 import { OrderDesk } from "./desk.ts";
 import { Desk } from "./money.ts";
 import { Person, gatheringSteps, quote } from "./people.ts";
-import { type CrowdPlan, parSource, planCrowd, startingCash } from "./plan.ts";
+import { type CrowdPlan, planCrowd, startingCash } from "./plan.ts";
+import { PricePath } from "./price-path.ts";
+import { acknowledgeTakeovers } from "./providers.ts";
 import { readRecording, recordingFolder } from "./recording.ts";
 
 /** Of those who are warned, so many bring more money: this share of what they began with. */
@@ -25,6 +27,9 @@ const topUpShare = 0.3;
 /** Steps this far in the past are passed over: a slow machine must not fall ever further behind. */
 const lateMs = 60_000;
 const reportEverySteps = 40;
+/** Shares of the time between two steps: prices walk to where they were recorded, then people come one by one. */
+const walking = 0.5;
+const trading = 0.3;
 
 interface Parts {
   readonly bus: Bus;
@@ -52,27 +57,23 @@ export async function runCrowd(app: App, settings: Settings, options: CrowdOptio
     logger,
   });
   app.onStop(() => bus.close());
-  await ensureStreams(bus, settings.shards);
+  await ensureStreams(bus, settings.shards, { replicas: settings.streamReplicas });
   const db = openDatabase({ url: settings.databaseUrl, name: "crowd" });
   app.onStop(() => db.close());
-  const writers = new Map(
-    await Promise.all(
-      settings.shards.map(async (shard) => {
-        const lastSeq = await lastOutboxSeq(db, sources.operator, shard);
-        return [shard, openEntryWriter(bus, { shard, source: sources.operator, lastSeq })] as const;
-      }),
-    ),
-  );
   const clock = clockFrom(settings.clock);
-  const desk = new Desk(db, clock, writers, (error) => logger.warn({ error }, "deposits could not be published"));
-  app.onStop(() => desk.stop());
+  const desk = new Desk(db, clock);
   const orders = new OrderDesk(bus, randomBytes(4).toString("hex"));
   const parts: Parts = { bus, desk, orders, owners, plan, clock, logger };
   await endow(parts, settings.shards);
   const topUps = topUpOnWarning(parts, options.seed, app);
   app.onStop(() => topUps.stop());
+  const providers = acknowledgeTakeovers(bus);
+  app.onStop(() => providers.stop());
   logger.info({ traders: plan.traders.length, makers: plan.makers.length }, "ready");
-  void follow(app, parts, replaySteps(crash, plan.markRules), options.seed).catch((error: unknown) => app.fail(error));
+  const { seed, to } = options;
+  void follow(app, parts, replaySteps(crash, plan.markRules), { seed, to: to ?? crash.manifest.to }).catch(
+    (error: unknown) => app.fail(error),
+  );
 }
 
 /** Fund, house and everybody's cash; a second start of the same deployment adds nothing. */
@@ -92,28 +93,32 @@ async function endow({ desk, owners, plan }: Parts, shards: readonly string[]): 
   await desk.enterAll([...funds, ...entries]);
 }
 
-async function follow(app: App, parts: Parts, steps: Iterable<ReplayStep>, seed: number): Promise<void> {
-  const { plan, clock, orders, logger } = parts;
+async function follow(
+  app: App,
+  parts: Parts,
+  steps: Iterable<ReplayStep>,
+  { seed, to }: { readonly seed: number; readonly to: number },
+): Promise<void> {
+  const { bus, plan, clock, orders, logger } = parts;
   const people = plan.traders.map((trader, at) => new Person(trader, plan, at, seed));
+  const prices = new PricePath(bus, clock);
+  const stepWallMs = frameMs / clock.speed;
   let number = 0;
   for (const step of steps) {
     if (step.warmup || step.t < clock.now() - lateMs) continue;
+    if (step.t > to) break;
     while (clock.now() < step.t && !app.signal.aborted) await wait((step.t - clock.now()) / clock.speed, app.signal);
     if (app.signal.aborted) return;
-    tell(parts, step);
+    await prices.walk(step, stepWallMs * walking, app.signal);
     await quote(plan, orders, step, number < gatheringSteps);
-    await Promise.all(people.map((person) => person.act(orders, step, number)));
+    // Nobody comes before the doors are open: marks must have been good for a while before a halt for their want is lifted.
+    if (number === 0 && !orders.accepted) continue;
+    await Promise.all(people.map((person) => person.act(orders, step, number, stepWallMs * trading)));
     number += 1;
     if (number % reportEverySteps === 0)
       logger.info({ step: number, t: step.t, orders: Object.fromEntries(orders.counts) }, "step");
   }
   logger.info({ steps: number }, "the recording has ended");
-}
-
-function tell({ bus }: Parts, step: ReplayStep): void {
-  const { quote: subject } = bus.names.subjects;
-  for (const { asset, source, price } of step.quotes) bus.publish(subject(source, asset), { price, t: step.t });
-  bus.publish(subject(parSource, "USDT"), { price: "1", t: step.t });
 }
 
 /** Some bring more money when they are warned. */

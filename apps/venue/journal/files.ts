@@ -25,7 +25,8 @@ function valueOf(line: string): unknown {
 
 /**
  * The values of a file, one a line. A last line that was torn by a crash is no line: `whole` is how many bytes are. Anything else
- * that does not carry its checksum throws `JournalDamaged`.
+ * that does not carry its checksum throws `JournalDamaged`, and so does a last line that is whole but for what ends it: a crash
+ * leaves less of a line, never something else in its place.
  */
 export function readLines(file: string): { readonly values: readonly unknown[]; readonly whole: number } {
   const bytes = readFileSync(file);
@@ -37,6 +38,8 @@ export function readLines(file: string): { readonly values: readonly unknown[]; 
     values.push(value);
     from = at + 1;
   }
+  if (bytes.length > from && valueOf(bytes.toString("utf8", from, bytes.length - 1)) !== undefined)
+    throw new JournalDamaged(file, values.length + 1, "the line does not end as it was written");
   return { values, whole: from };
 }
 

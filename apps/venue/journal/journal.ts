@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync, readdirSync, renameSync, rm
 import type { Command, Numbered, Outcome } from "../matching/commands.ts";
 import { applyCommand } from "../matching/exchange.ts";
 import { Floor } from "../matching/floor.ts";
-import type { Grid, Owners } from "../matching/grid.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { type FloorState, floorFrom, stateOf } from "../matching/state.ts";
 import { firstLine, JournalDamaged, lineOf, readAndMend, readLines, writeAll } from "./files.ts";
 import { takeFolder } from "./lock.ts";
@@ -60,6 +60,8 @@ export class EntriesGone extends Error {
  */
 export class Journal {
   readonly floor: Floor;
+  /** Snapshots that are damaged, which an older one and the commands since have made up for. */
+  readonly passedOver: readonly JournalDamaged[];
   readonly #folder: string;
   readonly #limits: JournalLimits;
   readonly #release: () => void;
@@ -69,30 +71,38 @@ export class Journal {
   #commands = 0;
   #bytes = 0;
 
-  private constructor(folder: string, floor: Floor, limits: JournalLimits, release: () => void) {
+  private constructor(
+    folder: string,
+    floor: Floor,
+    limits: JournalLimits,
+    release: () => void,
+    passedOver: readonly JournalDamaged[],
+  ) {
     this.#folder = folder;
+    this.passedOver = passedOver;
     this.floor = floor;
     this.#limits = limits;
     this.#release = release;
     for (const shard of floor.shards.keys()) this.#recent.set(shard, []);
   }
 
-  /** Takes the folder, reads what is there and goes on behind it. Throws `FolderTaken`, `JournalDamaged`. */
+  /**
+   * Takes the folder, reads what is there and goes on behind it; an empty one begins with the rules of `genesis`. Throws
+   * `FolderTaken`, `JournalDamaged`.
+   */
   static open(
     folder: string,
-    grids: ReadonlyMap<string, Grid>,
-    owners: Owners,
+    shards: readonly string[],
+    genesis: () => RuleDocument,
     limits: JournalLimits = journalLimits,
   ): Journal {
     mkdirSync(folder, { recursive: true });
     const release = takeFolder(folder);
     try {
-      const snapshots = numbersOf(folder, snapshotName);
-      const last = snapshots.at(-1);
-      const floor =
-        last === undefined ? new Floor(grids, owners) : floorFrom(readSnapshot(folder, last), grids, owners);
-      const journal = new Journal(folder, floor, limits, release);
-      journal.#replay(last ?? 0);
+      const { floor, n, passedOver } = newestFloor(folder, shards);
+      const journal = new Journal(folder, floor, limits, release, passedOver);
+      journal.#replay(n);
+      if (floor.ruleVersion === 0) journal.write({ c: "rules", t: 0, version: 1, document: genesis() });
       return journal;
     } catch (error) {
       release();
@@ -237,6 +247,26 @@ function numbersOf(folder: string, pattern: RegExp): number[] {
     .flatMap((file) => pattern.exec(file)?.[1] ?? [])
     .map(Number)
     .sort((left, right) => left - right);
+}
+
+/** The floor of the newest snapshot that is whole, else an empty one; `n`: the last command in it. */
+function newestFloor(
+  folder: string,
+  shards: readonly string[],
+): { readonly floor: Floor; readonly n: number; readonly passedOver: readonly JournalDamaged[] } {
+  const passedOver: JournalDamaged[] = [];
+  for (const n of numbersOf(folder, snapshotName).toReversed()) {
+    try {
+      return { floor: floorFrom(readSnapshot(folder, n), shards), n, passedOver };
+    } catch (error) {
+      if (!(error instanceof JournalDamaged)) throw error;
+      passedOver.push(error);
+    }
+  }
+  // Without any snapshot everything must be there from the first command on.
+  const [damaged] = passedOver;
+  if (damaged !== undefined && numbersOf(folder, segmentName)[0] !== 1) throw damaged;
+  return { floor: new Floor(shards), n: 0, passedOver };
 }
 
 function readSnapshot(folder: string, n: number): FloorState {

@@ -4,16 +4,18 @@ import { ticksMax } from "./grid.ts";
 
 /** An order that stands on a book. `lots` is what is left of it. */
 export interface Resting {
-  /** The venue's own number: rising, so it is also the order's age. */
+  /** The venue's own number: rising, so it is also the order's place among those of its price. */
   readonly no: number;
+  /** Its number when it was placed: an amendment gives another one, but does not make it a younger order of its account. */
+  readonly placed: number;
   readonly account: string;
   readonly id: string;
   readonly instrument: string;
   readonly side: Side;
   /** Ticks. */
   readonly price: number;
-  /** What the order was for. */
-  readonly total: number;
+  /** What the order is for, filled or not. */
+  total: number;
   lots: number;
   readonly reduceOnly: boolean;
 }
@@ -24,8 +26,8 @@ export interface Match {
 }
 
 /**
- * What this file reads of the library beside its public methods: the levels of a side in order of price. Its own `depth()` would
- * copy both sides at every question.
+ * What this file reads of the library beside its public methods: the levels of a side in order of price, since its own `depth()`
+ * would copy both sides at every question, and a smaller size in place, since its own `modify` sends every order to the back.
  */
 interface Queue {
   readonly price: () => number;
@@ -37,6 +39,12 @@ interface Levels {
   readonly minPriceQueue: () => Queue | undefined;
   readonly lowerThan: (price: number) => Queue | undefined;
   readonly greaterThan: (price: number) => Queue | undefined;
+  readonly updateOrderSize: (order: object, to: { readonly size: number }) => unknown;
+}
+interface Inside {
+  readonly bids: Levels;
+  readonly asks: Levels;
+  readonly orders: Readonly<Record<string, object>>;
 }
 
 export const opposite = (side: Side): Side => (side === "buy" ? "sell" : "buy");
@@ -70,9 +78,12 @@ export class InstrumentBook {
     return this.#orders.size;
   }
 
+  get #inside(): Inside {
+    return this.#book as unknown as Inside;
+  }
+
   #levels(side: Side): Levels {
-    const { bids, asks } = this.#book as unknown as { readonly bids: Levels; readonly asks: Levels };
-    return side === "buy" ? bids : asks;
+    return side === "buy" ? this.#inside.bids : this.#inside.asks;
   }
 
   /** Orders that a taker of `side` meets, best price first, oldest first, as far as its limit (ticks) reaches; null: any price. */
@@ -129,6 +140,15 @@ export class InstrumentBook {
     if (this.#book.cancel(id) === undefined)
       throw new BookDisagrees(`${this.instrument}: order ${order.no} is not there`);
     this.#orders.delete(id);
+  }
+
+  /** Fewer lots, in the same place of the queue. */
+  shrink(order: Resting, lots: number): void {
+    const known = this.#inside.orders[idOf(order)];
+    if (known === undefined || lots < 1 || lots > order.lots)
+      throw new BookDisagrees(`${this.instrument}: order ${order.no} cannot have ${lots} lots`);
+    this.#levels(order.side).updateOrderSize(known, { size: lots });
+    order.lots = lots;
   }
 
   /**

@@ -1,4 +1,5 @@
 import type { Approval, Effect, Entry, EntryBody, Side } from "#libs/contracts/log.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { TradingReply, VenueReply } from "#libs/contracts/live/venue.ts";
 
 /** An order in ticks and lots. */
@@ -35,6 +36,17 @@ export type Command =
       readonly id: string;
       readonly request: string;
     }
+  /** Lots of the whole order, and ticks; null: as they are. Without an approval only less at the same price. */
+  | {
+      readonly c: "amend";
+      readonly t: number;
+      readonly account: string;
+      readonly id: string;
+      readonly total: number | null;
+      readonly limit: number | null;
+      /** `lots`: still open, as risk was asked. */
+      readonly approval: (Approval & { readonly lots: number }) | null;
+    }
   | { readonly c: "cancel"; readonly t: number; readonly account: string; readonly id: string }
   | { readonly c: "cancel_all"; readonly t: number; readonly account: string; readonly instrument: string | null }
   | {
@@ -55,7 +67,11 @@ export type Command =
       readonly at: number;
       readonly ended: readonly string[];
       readonly moved: readonly Moved[];
+      /** Instruments that have expired; absent: none. */
+      readonly expired?: readonly string[];
     }
+  /** New rules, with which the floor begins too. Those of a version that it has had already change nothing. */
+  | { readonly c: "rules"; readonly t: number; readonly version: number; readonly document: RuleDocument }
   | { readonly c: "attest"; readonly t: number; readonly shard: string; readonly from: number; readonly to: number };
 
 /** What an entry needs beside its header. */

@@ -20,11 +20,11 @@ function parsed(text: string): Rational {
 export function refusal(floor: Floor, shard: string, effect: VenueEffect): string | null {
   if (effect.effect === "cancel") return null;
   if (floor.owners.shardOf(effect.account) !== shard) return "wrong_shard";
-  if (effect.effect === "block") return null;
+  // An order of an instrument that is gone is gone too.
+  if (effect.effect !== "close") return null;
   const grid = floor.grids.get(effect.instrument);
   if (grid === undefined) return "unknown_instrument";
-  if (effect.effect === "close" && lotsOf(grid, effect.qty) < 1n) return "lot_size";
-  return null;
+  return lotsOf(grid, effect.qty) < 1n ? "lot_size" : null;
 }
 
 const lotsOf = (grid: Grid, qty: string): bigint => Rational.parse(qty).floorIn(grid.lot);

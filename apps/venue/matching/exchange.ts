@@ -1,12 +1,19 @@
 import { slotCount } from "#libs/contracts/live/shards.ts";
+import type { Approval } from "#libs/contracts/log.ts";
 import type { VenueReply } from "#libs/contracts/live/venue.ts";
+import { amend } from "./amend.ts";
 import type { Command, Outcome } from "./commands.ts";
 import { carryOutEffect, unblock } from "./effects.ts";
 import type { Floor } from "./floor.ts";
+import { expire, useRules } from "./listing.ts";
 import { cancel, cancelAll, place } from "./orders.ts";
 
-/** Rows of one attestation. */
-export const attestRowsMax = 10_000;
+/**
+ * Rows of one attestation, which the engine compares in one go, between two orders; and bytes of them: an entry must fit into one
+ * message.
+ */
+export const attestRowsMax = 2_000;
+export const attestBytesMax = 700_000;
 
 /** Applies a command to the floor. The entries it made are numbered; nothing of it has left the process. */
 export function applyCommand(floor: Floor, command: Command): Outcome {
@@ -17,11 +24,12 @@ export function applyCommand(floor: Floor, command: Command): Outcome {
 
 function carryOut(floor: Floor, command: Command): Outcome["reply"] {
   switch (command.c) {
-    case "place": {
-      const sequence = floor.shard(floor.owners.shardOf(command.terms.account));
-      sequence.epoch = Math.max(sequence.epoch, command.approval.epoch);
+    case "place":
+      seen(floor, command.terms.account, command.approval);
       return place(floor, command.terms, command.approval);
-    }
+    case "amend":
+      if (command.approval !== null) seen(floor, command.account, command.approval);
+      return amend(floor, command);
     case "release":
       floor.releaseApproval(command.account, command.id, command);
       return null;
@@ -39,11 +47,20 @@ function carryOut(floor: Floor, command: Command): Outcome["reply"] {
     case "facts":
       facts(floor, command);
       return null;
+    case "rules":
+      useRules(floor, command.version, command.document);
+      return null;
     case "attest":
       return { to: attest(floor, command) };
     default:
       throw new Error(`the journal holds a command that this venue does not know: ${JSON.stringify(command)}`);
   }
+}
+
+/** An approval's epoch counts like that of a command: no older leader is listened to any longer. */
+function seen(floor: Floor, account: string, approval: Approval): void {
+  const sequence = floor.shard(floor.owners.shardOf(account));
+  sequence.epoch = Math.max(sequence.epoch, approval.epoch);
 }
 
 function effect(floor: Floor, command: Extract<Command, { c: "effect" }>): VenueReply {
@@ -60,6 +77,7 @@ function facts(floor: Floor, command: Extract<Command, { c: "facts" }>): void {
   if (command.to <= sequence.facts) return;
   sequence.facts = command.to;
   for (const saga of command.ended) unblock(floor, saga);
+  for (const instrument of command.expired ?? []) expire(floor, instrument);
   for (const { account, instrument, lots } of command.moved) {
     floor.positions.move(account, instrument, lots);
     floor.cancelUncovered(account, instrument);
@@ -67,7 +85,9 @@ function facts(floor: Floor, command: Extract<Command, { c: "facts" }>): void {
 }
 
 /**
- * What the accounts of some slots hold, by their trades here and by what the facts read so far moved elsewhere; answers the slot it stopped before, where rows were too many.
+ * What the accounts of some slots hold, by their trades here and by what the facts read so far moved elsewhere. Answers the slot it
+ * stopped before, where rows were too many; a slot that alone has too many is passed over, since half of it would say that the
+ * other half holds nothing.
  */
 function attest(floor: Floor, { shard, from, to: wanted }: Extract<Command, { c: "attest" }>): number {
   const bySlot = new Map<number, (readonly [string, string, string])[]>();
@@ -80,15 +100,17 @@ function attest(floor: Floor, { shard, from, to: wanted }: Extract<Command, { c:
       rows.push([account, instrument, signed(floor, instrument, lots)]);
   }
   const positions: (readonly [string, string, string])[] = [];
-  let to = from;
+  let [to, bytes] = [from, 0];
   while (to < Math.min(wanted, slotCount)) {
     const rows = bySlot.get(to) ?? [];
-    if (positions.length + rows.length > attestRowsMax && to > from) break;
+    bytes += JSON.stringify(rows).length;
+    if (positions.length + rows.length > attestRowsMax || bytes > attestBytesMax) break;
     positions.push(...rows);
     to += 1;
   }
+  if (to === from) return from + 1;
   positions.sort((left, right) => (left[0] + left[1] < right[0] + right[1] ? -1 : 1));
-  floor.emit(shard, { k: "attest", from, to, positions });
+  floor.emit(shard, { k: "attest", from, to, positions, facts: floor.shard(shard).facts });
   return to;
 }
 

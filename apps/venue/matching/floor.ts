@@ -1,9 +1,11 @@
 import type { Approval, Side } from "#libs/contracts/log.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import { InstrumentBook, type Match, opposite, type Resting } from "./book.ts";
 import type { Emitted, Numbered } from "./commands.ts";
-import type { Grid, Owners } from "./grid.ts";
+import { type Grid, Owners } from "./grid.ts";
+import type { Retired } from "./listing.ts";
 import { Positions, reducible } from "./positions.ts";
 
 export interface ShardSequence {
@@ -37,8 +39,15 @@ export const everywhere = "*";
  * no chance and no I/O: the same commands give the same entries.
  */
 export class Floor {
-  readonly grids: ReadonlyMap<string, Grid>;
-  readonly owners: Owners;
+  #grids: ReadonlyMap<string, Grid> = new Map();
+  #owners: Owners;
+  #document: RuleDocument | null = null;
+  /** 0: the floor has no rules yet. */
+  ruleVersion = 0;
+  /** Instruments whose trading has ended for good. */
+  readonly expired = new Set<string>();
+  /** Instruments that the rules do not have any longer, or not as they were; see `useRules`. */
+  readonly retired = new Map<string, Retired>();
   readonly books = new Map<string, InstrumentBook>();
   readonly orders = new Map<string, Resting>();
   readonly byAccount = new Map<string, Set<Resting>>();
@@ -57,11 +66,41 @@ export class Floor {
   #entries: { shard: string; entry: Numbered }[] = [];
   #trace: string | undefined;
 
-  constructor(grids: ReadonlyMap<string, Grid>, owners: Owners) {
-    this.grids = grids;
-    this.owners = owners;
-    for (const id of grids.keys()) this.books.set(id, new InstrumentBook(id));
-    for (const shard of owners.shards) this.shards.set(shard, { lastSeq: 0, t: 0, epoch: 0, facts: 0 });
+  /** A floor without instruments: the first command brings its rules. */
+  constructor(shards: readonly string[]) {
+    this.#owners = new Owners({ entities: new Map() }, shards);
+    for (const shard of shards) this.shards.set(shard, { lastSeq: 0, t: 0, epoch: 0, facts: 0 });
+  }
+
+  /** Every instrument that has a book or positions, open or closed. */
+  get grids(): ReadonlyMap<string, Grid> {
+    return this.#grids;
+  }
+
+  get owners(): Owners {
+    return this.#owners;
+  }
+
+  /** The rules in force. Throws before there are any. */
+  get document(): RuleDocument {
+    if (this.#document === null) throw new Error("the floor has no rules yet");
+    return this.#document;
+  }
+
+  /** For `useRules`, which has made the books fit. */
+  adopt(grids: ReadonlyMap<string, Grid>, owners: Owners, version: number, document: RuleDocument): void {
+    this.#grids = grids;
+    this.#owners = owners;
+    this.#document = document;
+    this.ruleVersion = version;
+    for (const id of grids.keys()) if (!this.books.has(id)) this.books.set(id, new InstrumentBook(id));
+  }
+
+  /** Orders are taken in it. A dated instrument ends by the market's clock, also before risk has said so. */
+  isOpen(instrument: string, t = this.t): boolean {
+    const grid = this.#grids.get(instrument);
+    if (grid === undefined || this.expired.has(instrument) || this.retired.has(instrument)) return false;
+    return grid.rules.expiry === null || t < grid.rules.expiry;
   }
 
   begin(t: number, trace?: string): void {
@@ -109,11 +148,12 @@ export class Floor {
     return blocks !== undefined && (blocks.has(everywhere) || blocks.has(instrument));
   }
 
-  /** Oldest first. */
+  /** Oldest first, as the shard has them. */
   ordersOf(account: string, instrument: string | null): Resting[] {
-    return [...(this.byAccount.get(account) ?? [])].filter(
-      (one) => instrument === null || one.instrument === instrument,
-    );
+    const own = [...(this.byAccount.get(account) ?? [])];
+    return own
+      .filter((one) => instrument === null || one.instrument === instrument)
+      .sort((left, right) => left.placed - right.placed);
   }
 
   rest(order: Resting): void {
@@ -128,17 +168,26 @@ export class Floor {
     own.add(order);
   }
 
-  #unlist(order: Resting, reply: TradingReply): void {
+  /** Forgets an order that is on no book any longer. */
+  unlist(order: Resting): void {
     this.orders.delete(orderKey(order.account, order.id));
     const own = this.byAccount.get(order.account);
     own?.delete(order);
     if (own?.size === 0) this.byAccount.delete(order.account);
-    this.remember(order.account, reply);
+  }
+
+  /** Takes an order off the book without a word: it comes back at once, amended. */
+  lift(order: Resting): void {
+    this.book(order.instrument).remove(order);
+    this.unlist(order);
+  }
+
+  filledText({ total, lots, instrument }: Resting): string {
+    return total === lots ? "0" : this.grid(instrument).qtyText(total - lots);
   }
 
   #ended(order: Resting, state: "cancelled" | "filled"): TradingReply {
-    const filled = order.total === order.lots ? "0" : this.grid(order.instrument).qtyText(order.total - order.lots);
-    return { id: order.id, state, filled, codes: [] };
+    return { id: order.id, state, filled: this.filledText(order), codes: [] };
   }
 
   remember(account: string, reply: TradingReply): void {
@@ -148,8 +197,8 @@ export class Floor {
 
   /** Takes an order off the book and says so to its shard. */
   cancel(order: Resting): void {
-    this.book(order.instrument).remove(order);
-    this.#unlist(order, this.#ended(order, "cancelled"));
+    this.lift(order);
+    this.remember(order.account, this.#ended(order, "cancelled"));
     this.emitFor(order.account, { k: "cancel", account: order.account, id: order.id });
   }
 
@@ -203,7 +252,9 @@ export class Floor {
         order: maker.id,
       });
       report({ trade, qty, price });
-      if (maker.lots === 0) this.#unlist(maker, this.#ended(maker, "filled"));
+      if (maker.lots > 0) continue;
+      this.unlist(maker);
+      this.remember(maker.account, this.#ended(maker, "filled"));
     }
   }
 
@@ -211,9 +262,28 @@ export class Floor {
     for (const account of new Set(matches.map(({ maker }) => maker.account))) this.cancelUncovered(account, instrument);
   }
 
-  /** The approval is confirmed, or nothing of it is needed any longer. */
-  releaseApproval(account: string, id: string, approval: Pick<Approval, "request">): void {
-    this.emitFor(account, { k: "cancel", account, id, request: approval.request });
+  /** An order as it rests. Told again without an approval, which ends whatever was approved for it. */
+  tellOrder(order: Resting, approval?: Approval): void {
+    const { account, id, instrument, side, lots, price, reduceOnly } = order;
+    const grid = this.grid(instrument);
+    this.emitFor(account, {
+      k: "order",
+      account,
+      id,
+      instrument,
+      side,
+      qty: grid.qtyText(lots),
+      price: grid.priceText(price),
+      ...(reduceOnly ? { reduceOnly } : {}),
+      ...(approval === undefined ? {} : { approval }),
+    });
+  }
+
+  /** Nothing of an approval is needed any longer. A `cancel` would take the order away too, where one rests under that id. */
+  releaseApproval(account: string, id: string, { request }: Pick<Approval, "request">): void {
+    const rests = this.orders.get(orderKey(account, id));
+    if (rests !== undefined) this.tellOrder(rests);
+    else this.emitFor(account, { k: "cancel", account, id, request });
   }
 
   done(effect: string, shard: string, seq: number): void {

@@ -39,6 +39,24 @@ export class Grid {
     return wholeSteps(Rational.parse(qty), this.lot, lotsMax);
   }
 
+  /** Lots of both mean the same, so that positions may be told in either. */
+  sameLots(other: Grid): boolean {
+    const [mine, theirs] = [this.rules, other.rules];
+    return (
+      mine.kind === theirs.kind &&
+      mine.base === theirs.base &&
+      mine.settle === theirs.settle &&
+      mine.multiplier.equals(theirs.multiplier) &&
+      this.lot.equals(other.lot) &&
+      this.quantum.equals(other.quantum)
+    );
+  }
+
+  /** Ticks too. */
+  sameSteps(other: Grid): boolean {
+    return this.sameLots(other) && this.tick.equals(other.tick);
+  }
+
   price(ticks: number): Rational {
     return this.tick.times(Rational.ofInteger(ticks));
   }
@@ -63,7 +81,7 @@ export class Owners {
   readonly shards: readonly string[];
   readonly #ownerOf = new Map<string, string>();
 
-  constructor(rules: RuleSet, shards: readonly string[]) {
+  constructor(rules: Pick<RuleSet, "entities">, shards: readonly string[]) {
     this.shards = shards;
     for (const entity of rules.entities.values())
       for (const account of entity.accounts) this.#ownerOf.set(account, entity.id);
@@ -84,15 +102,4 @@ export class Owners {
   mayTrade(account: string): boolean {
     return !isSystemAccount(account);
   }
-}
-
-export function gridsOf(rules: RuleSet): ReadonlyMap<string, Grid> {
-  const grids = new Map<string, Grid>();
-  for (const one of rules.instruments.values()) {
-    const asset = rules.assets.get(one.settle);
-    if (asset === undefined)
-      throw new Error(`instrument ${one.id} settles in ${one.settle}, which the rules do not know`);
-    grids.set(one.id, new Grid(one, asset.quantum));
-  }
-  return grids;
 }

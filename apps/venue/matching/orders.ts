@@ -8,10 +8,16 @@ import { type Floor, orderKey } from "./floor.ts";
 
 export const accountOrdersMax = 500;
 
-const rejected = (id: string, code: string): TradingReply => ({ id, state: "rejected", filled: "0", codes: [code] });
+export const rejected = (id: string, code: string): TradingReply => ({
+  id,
+  state: "rejected",
+  filled: "0",
+  codes: [code],
+});
 
 /** What a venue refuses by itself, before or after risk was asked; null: nothing. */
 export function refusalOf(floor: Floor, terms: Terms): string | null {
+  if (!floor.isOpen(terms.instrument)) return "instrument_closed";
   if (floor.blocked(terms.account, terms.instrument)) return "pool_liquidating";
   if (terms.reduceOnly) {
     const held = floor.positions.held(terms.account, terms.instrument);
@@ -36,7 +42,7 @@ export function answerBefore(floor: Floor, account: string, id: string): Trading
  * name it, and a remainder that rests nowhere is cancelled by its request.
  */
 export function place(floor: Floor, terms: Terms, approval: Approval): TradingReply {
-  const { account, id, instrument } = terms;
+  const { account, id } = terms;
   const again = answerBefore(floor, account, id);
   const refused = again === null ? refusalOf(floor, terms) : null;
   if (again !== null || refused !== null) {
@@ -45,26 +51,52 @@ export function place(floor: Floor, terms: Terms, approval: Approval): TradingRe
     if (again === null) floor.remember(account, reply);
     return reply;
   }
-  const { side, lots, limit } = terms;
+  const entered = enter(floor, terms, { total: terms.lots, held: 0, placed: null }, approval);
+  const reply = replyOf(floor, terms, entered, terms.lots - entered.left);
+  if (!entered.rests) floor.remember(account, reply);
+  return reply;
+}
+
+interface Entered {
+  /** Lots that did not trade. */
+  readonly left: number;
+  readonly rests: boolean;
+  readonly codes: readonly string[];
+}
+
+/** `filled`: lots of the whole order. */
+export function replyOf(floor: Floor, { id, instrument }: Terms, entered: Entered, filled: number): TradingReply {
+  const { left, rests, codes } = entered;
+  const state = rests ? "resting" : left === 0 ? "filled" : filled > 0 ? "partly" : "cancelled";
+  return { id, state, filled: filled === 0 ? "0" : floor.grid(instrument).qtyText(filled), codes };
+}
+
+/** What is known of an order beside what it is to trade now. */
+interface Whole {
+  /** Lots, what has filled before included. */
+  readonly total: number;
+  /** Lots that the shard has of it, resting or as an approved amendment: its fills use them up first. */
+  readonly held: number;
+  /** See `Resting`; null: it is placed now. */
+  readonly placed: number | null;
+}
+
+/**
+ * An order meets what stands against it; what is left rests behind the others of its price, or ends.
+ */
+export function enter(floor: Floor, terms: Terms, { total, held, placed }: Whole, approval: Approval): Entered {
+  const { account, id, instrument, side, lots, limit } = terms;
   const plan = planMatches(floor, { account, instrument, side, lots, limit });
   for (const gone of plan.uncovered) floor.cancel(gone);
   const filled = carryOut(floor, terms, plan, approval);
   const left = lots - filled;
   // A sweep that was cut off at the most trades of one command would cross the book if it rested.
   const rests = left > 0 && !terms.ioc && !terms.market && !plan.metItself && plan.matches.length < matchesMax;
-  if (rests) rest(floor, terms, left, approval);
-  else if (left > 0) floor.releaseApproval(account, id, approval);
+  if (rests) rest(floor, { ...terms, total, left, placed }, approval);
+  else if (left > 0 || held > filled) floor.releaseApproval(account, id, approval);
   floor.settleMakers(instrument, plan.matches);
   floor.cancelUncovered(account, instrument);
-  const state = rests ? "resting" : left === 0 ? "filled" : filled > 0 ? "partly" : "cancelled";
-  const reply: TradingReply = {
-    id,
-    state,
-    filled: filled === 0 ? "0" : floor.grid(instrument).qtyText(filled),
-    codes: plan.metItself ? ["self_trade"] : [],
-  };
-  if (!rests) floor.remember(account, reply);
-  return reply;
+  return { left, rests, codes: plan.metItself ? ["self_trade"] : [] };
 }
 
 /** Lots that traded. */
@@ -88,32 +120,17 @@ function carryOut(floor: Floor, terms: Terms, plan: MatchPlan, approval: Approva
   return plan.matches.reduce((sum, { lots }) => sum + lots, 0);
 }
 
-function rest(floor: Floor, terms: Terms, lots: number, approval: Approval): void {
-  const { account, id, instrument, side, limit, reduceOnly } = terms;
-  const grid = floor.grid(instrument);
-  floor.orderCount += 1;
-  floor.rest({
-    no: floor.orderCount,
-    account,
-    id,
-    instrument,
-    side,
-    price: limit,
-    total: terms.lots,
-    lots,
-    reduceOnly,
-  });
-  floor.emitFor(account, {
-    k: "order",
-    account,
-    id,
-    instrument,
-    side,
-    qty: grid.qtyText(lots),
-    price: grid.priceText(limit),
-    ...(reduceOnly ? { reduceOnly } : {}),
-    approval,
-  });
+interface Left extends Terms, Pick<Whole, "total" | "placed"> {
+  readonly left: number;
+}
+
+function rest(floor: Floor, what: Left, approval: Approval): void {
+  const { account, id, instrument, side, limit: price, total, left: lots, reduceOnly } = what;
+  const no = (floor.orderCount += 1);
+  const placed = what.placed ?? no;
+  const order = { no, placed, account, id, instrument, side, price, total, lots, reduceOnly };
+  floor.rest(order);
+  floor.tellOrder(order, approval);
 }
 
 export function cancel(floor: Floor, account: string, id: string): TradingReply {

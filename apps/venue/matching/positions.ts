@@ -1,13 +1,5 @@
 import type { Side } from "#libs/contracts/log.ts";
 
-/** Signed lots of an account in an instrument. */
-interface Held {
-  /** Sum of its own fills on this venue. */
-  traded: number;
-  /** What deleveraging and providers moved without a trade here, learned from facts. */
-  moved: number;
-}
-
 export class LotsOverflow extends Error {
   constructor(account: string, instrument: string) {
     super(`position of ${account} in ${instrument} leaves the exact range of numbers`);
@@ -15,70 +7,53 @@ export class LotsOverflow extends Error {
   }
 }
 
-/** What each account holds, in lots. Sums stay exact below 2^53 and refuse beyond. */
+/** What each account holds, in signed lots, by trades here and by what facts say. Sums stay exact below 2^53 and refuse beyond. */
 export class Positions {
-  readonly #held = new Map<string, Map<string, Held>>();
-
-  #row(account: string, instrument: string): Held {
-    let rows = this.#held.get(account);
-    if (rows === undefined) this.#held.set(account, (rows = new Map()));
-    let row = rows.get(instrument);
-    if (row === undefined) rows.set(instrument, (row = { traded: 0, moved: 0 }));
-    return row;
-  }
+  readonly #held = new Map<string, Map<string, number>>();
 
   trade(account: string, instrument: string, side: Side, lots: number): void {
-    const row = this.#row(account, instrument);
-    row.traded += side === "buy" ? lots : -lots;
-    if (!Number.isSafeInteger(row.traded)) throw new LotsOverflow(account, instrument);
-    this.#forget(account, instrument, row);
+    this.move(account, instrument, side === "buy" ? lots : -lots);
   }
 
   /** `lots` signed. */
   move(account: string, instrument: string, lots: number): void {
-    const row = this.#row(account, instrument);
-    row.moved += lots;
-    if (!Number.isSafeInteger(row.moved)) throw new LotsOverflow(account, instrument);
-    this.#forget(account, instrument, row);
+    const now = this.held(account, instrument) + lots;
+    if (!Number.isSafeInteger(now)) throw new LotsOverflow(account, instrument);
+    let rows = this.#held.get(account);
+    if (rows === undefined) this.#held.set(account, (rows = new Map()));
+    if (now !== 0) return void rows.set(instrument, now);
+    rows.delete(instrument);
+    if (rows.size === 0) this.#held.delete(account);
   }
 
-  #forget(account: string, instrument: string, row: Held): void {
-    if (row.traded !== 0 || row.moved !== 0) return;
-    const rows = this.#held.get(account);
-    rows?.delete(instrument);
-    if (rows?.size === 0) this.#held.delete(account);
-  }
-
-  /** Signed lots that the account has, all in all. */
   held(account: string, instrument: string): number {
-    const row = this.#held.get(account)?.get(instrument);
-    return row === undefined ? 0 : row.traded + row.moved;
+    return this.#held.get(account)?.get(instrument) ?? 0;
+  }
+
+  /** Somebody holds something in it. */
+  any(instrument: string): boolean {
+    for (const rows of this.#held.values()) if (rows.has(instrument)) return true;
+    return false;
   }
 
   *accounts(): Generator<string> {
     yield* this.#held.keys();
   }
 
-  /** Signed lots, all in all. */
   *of(account: string): Generator<readonly [instrument: string, lots: number]> {
-    for (const [instrument, { traded, moved }] of this.#held.get(account) ?? [])
-      if (traded + moved !== 0) yield [instrument, traded + moved] as const;
+    yield* this.#held.get(account) ?? [];
   }
 
-  /** `[account, instrument, traded, moved]`, sorted: the same state gives the same text. */
-  rows(): (readonly [string, string, number, number])[] {
+  /** `[account, instrument, lots]`, sorted: the same state gives the same text. */
+  rows(): (readonly [string, string, number])[] {
     const rows = [...this.#held].flatMap(([account, held]) =>
-      [...held].map(([instrument, { traded, moved }]) => [account, instrument, traded, moved] as const),
+      [...held].map(([instrument, lots]) => [account, instrument, lots] as const),
     );
     return rows.sort((left, right) => order(left[0], right[0]) || order(left[1], right[1]));
   }
 
-  restore(rows: readonly (readonly [string, string, number, number])[]): void {
-    for (const [account, instrument, traded, moved] of rows) {
-      const row = this.#row(account, instrument);
-      row.traded = traded;
-      row.moved = moved;
-    }
+  restore(rows: readonly (readonly [string, string, number])[]): void {
+    for (const [account, instrument, lots] of rows) this.move(account, instrument, lots);
   }
 }
 

@@ -1,11 +1,15 @@
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import type { Resting } from "./book.ts";
 import { type DoneEffect, Floor, type ShardSequence } from "./floor.ts";
-import type { Grid, Owners } from "./grid.ts";
+import { restoreRules, type Retired } from "./listing.ts";
 
 /** A floor as JSON: what a snapshot file holds. */
 export interface FloorState {
-  readonly version: 1;
+  readonly version: 2;
+  readonly rules: { readonly version: number; readonly document: RuleDocument };
+  readonly expired: readonly string[];
+  readonly retired: readonly Retired[];
   readonly t: number;
   readonly orderCount: number;
   readonly tradeCount: number;
@@ -13,7 +17,7 @@ export interface FloorState {
   readonly shards: readonly (readonly [shard: string, sequence: ShardSequence])[];
   /** In order of age: put back one after the other, they stand as they stood. */
   readonly orders: readonly Resting[];
-  readonly positions: readonly (readonly [account: string, instrument: string, traded: number, moved: number])[];
+  readonly positions: readonly (readonly [account: string, instrument: string, lots: number])[];
   readonly blocks: readonly (readonly [account: string, where: string, saga: string])[];
   readonly effects: readonly (readonly [id: string, done: DoneEffect])[];
   readonly answered: readonly (readonly [key: string, reply: TradingReply])[];
@@ -21,7 +25,10 @@ export interface FloorState {
 
 export function stateOf(floor: Floor): FloorState {
   return {
-    version: 1,
+    version: 2,
+    rules: { version: floor.ruleVersion, document: floor.document },
+    expired: [...floor.expired].sort(),
+    retired: [...floor.retired.values()],
     t: floor.t,
     orderCount: floor.orderCount,
     tradeCount: floor.tradeCount,
@@ -37,9 +44,11 @@ export function stateOf(floor: Floor): FloorState {
   };
 }
 
-/** Throws where the state names an instrument or a shard that the rules do not have. */
-export function floorFrom(state: FloorState, grids: ReadonlyMap<string, Grid>, owners: Owners): Floor {
-  const floor = new Floor(grids, owners);
+/** Throws where the state names a shard that is not configured. */
+export function floorFrom(state: FloorState, shards: readonly string[]): Floor {
+  const floor = new Floor(shards);
+  restoreRules(floor, state.rules.version, state.rules.document, state.retired);
+  for (const instrument of state.expired) floor.expired.add(instrument);
   floor.t = state.t;
   floor.orderCount = state.orderCount;
   floor.tradeCount = state.tradeCount;
@@ -48,11 +57,7 @@ export function floorFrom(state: FloorState, grids: ReadonlyMap<string, Grid>, o
     if (!floor.shards.has(shard)) throw new Error(`the journal has entries of shard ${shard}, which is not configured`);
     floor.shards.set(shard, { ...sequence });
   }
-  for (const order of state.orders) {
-    if (!grids.has(order.instrument))
-      throw new Error(`the journal has orders of ${order.instrument}, which the rules do not have`);
-    floor.rest({ ...order });
-  }
+  for (const order of state.orders) floor.rest({ ...order });
   floor.positions.restore(state.positions);
   for (const [account, where, saga] of state.blocks) {
     const blocks = floor.blocks.get(account) ?? new Map<string, string>();

@@ -1,9 +1,7 @@
 import { slotCount } from "#libs/contracts/live/shards.ts";
 import type { Venue } from "./venue.ts";
 
-export const attestEveryMs = 10_000;
-/** One attestation covers at most this many slots: all of them take a minute and a half. */
-export const attestSlots = 512;
+export const attestEveryMs = 2_500;
 
 /** Says for a range of slots after the other what their accounts hold, so that both sides are compared over and over. */
 export function attestInTurn(venue: Venue, everyMs = attestEveryMs): { stop(): void } {
@@ -13,7 +11,7 @@ export function attestInTurn(venue: Venue, everyMs = attestEveryMs): { stop(): v
     for (const [at, shard] of shards.entries()) {
       const [first, end] = [firstSlot(at, shards.length), firstSlot(at + 1, shards.length)];
       const from = next.get(shard) as number;
-      const { reply } = venue.write({ c: "attest", shard, from, to: Math.min(from + attestSlots, end) });
+      const { reply } = venue.write({ c: "attest", shard, from, to: end });
       const { to } = reply as { to: number };
       next.set(shard, to >= end ? first : to);
     }

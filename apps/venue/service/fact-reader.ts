@@ -1,20 +1,17 @@
 import type { FactBatch } from "#libs/contracts/live/margin.ts";
 import { backoff, wait } from "#libs/process/backoff.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
-import { readFacts } from "./facts.ts";
+import { whyUnusable } from "../matching/listing.ts";
+import { readFacts, rulesIn, type RulesAt } from "./facts.ts";
+import { RulesFinder } from "./rules-finder.ts";
+import { storedNext } from "./stored.ts";
 import type { Venue } from "./venue.ts";
 
-const requestTimeoutMs = 1_000;
 /** Without word of new facts the stream is looked at this often all the same. */
 const lookEveryMs = 1_000;
 const retry = { firstMs: 50, maxMs: 2_000 } as const;
 /** A place in the stream is written down at the latest after so many batches without anything in them. */
 const placeEvery = 200;
-
-interface Stored {
-  readonly message?: { readonly seq: number; readonly data: string };
-  readonly error?: { readonly code: number; readonly description?: string };
-}
 
 /**
  * Reads the stream of facts from a remembered place on, one message after the other, so that nothing is missed while the venue is
@@ -27,6 +24,9 @@ export class FactReader {
   #wake = new AbortController();
   #at: number;
   #unwritten = 0;
+  /** Shard → its newest fact that was read; the journal lags behind it by batches without anything in them. */
+  readonly #known = new Map<string, number>();
+  readonly #rules: RulesFinder;
   readonly #running: Promise<void>;
   readonly #kicks: { stop(): void };
 
@@ -34,6 +34,7 @@ export class FactReader {
     this.#venue = venue;
     this.#logger = logger;
     this.#at = venue.floor.factsAt;
+    this.#rules = new RulesFinder(venue.bus);
     this.#kicks = venue.bus.subscribe(venue.bus.names.subjects.allFacts, () => this.#wake.abort());
     this.#running = this.#run();
   }
@@ -65,30 +66,42 @@ export class FactReader {
   async #next(): Promise<boolean> {
     const { bus } = this.#venue;
     const { streams, subjects } = bus.names;
-    const answer = await bus.request<Stored>(
-      `$JS.API.STREAM.MSG.GET.${streams.facts}`,
-      { seq: this.#at + 1, next_by_subj: subjects.allFacts },
-      { timeoutMs: requestTimeoutMs },
-    );
-    if (answer.error?.code === 404) return false;
-    if (answer.message === undefined) throw new Error(answer.error?.description ?? "no message and no error");
-    const { seq, data } = answer.message;
-    this.#took(JSON.parse(Buffer.from(data, "base64").toString("utf8")) as FactBatch, seq);
-    this.#at = seq;
+    const stored = await storedNext(bus, streams.facts, subjects.allFacts, this.#at + 1);
+    if (stored === null) return false;
+    await this.#took(JSON.parse(stored.text) as FactBatch, stored.seq);
+    this.#at = stored.seq;
     return true;
   }
 
-  #took(batch: FactBatch, at: number): void {
+  async #took(batch: FactBatch, at: number): Promise<void> {
     const { floor } = this.#venue;
     const { shard, from, to } = batch;
-    const known = floor.shards.get(shard)?.facts;
+    const known = this.#known.get(shard) ?? floor.shards.get(shard)?.facts;
     if (known === undefined || to <= known) return;
     if (from > known + 1) this.#logger.warn({ shard, known, from }, "facts before these are no longer kept");
     const news = batch.facts.filter(({ seq }) => seq > known);
-    const { ended, moved } = readFacts(floor, news);
+    const { ended, moved, expired } = readFacts(floor, news);
+    // Before the facts count as read: whoever is killed in between reads them again.
+    const rules = rulesIn(news);
+    if (rules !== null) await this.#useRules(shard, rules);
+    this.#known.set(shard, to);
     this.#unwritten += 1;
-    if (ended.length === 0 && moved.length === 0 && this.#unwritten < placeEvery) return;
+    const nothing = ended.length === 0 && moved.length === 0 && expired.length === 0;
+    if (nothing && this.#unwritten < placeEvery) return;
     this.#unwritten = 0;
-    this.#venue.write({ c: "facts", shard, to, at, ended, moved });
+    const gone = expired.length === 0 ? {} : { expired };
+    this.#venue.write({ c: "facts", shard, to, at, ended, moved, ...gone });
+  }
+
+  /** What cannot be had or used is left: risk refuses what its rules do not let in, also under the venue's older ones. */
+  async #useRules(shard: string, at: RulesAt): Promise<void> {
+    const { version } = at;
+    if (version <= this.#venue.floor.ruleVersion) return;
+    const document = await this.#rules.find(shard, at);
+    const problem = document === null ? "they are not in the log" : whyUnusable(document, version);
+    if (document === null || problem !== null)
+      return this.#logger.error({ shard, version, problem }, "new rules are left");
+    this.#venue.write({ c: "rules", version, document });
+    this.#logger.info({ version, instruments: this.#venue.floor.grids.size }, "new rules");
   }
 }

@@ -6,11 +6,23 @@ import type { Floor } from "../matching/floor.ts";
 
 type Fact = FactBatch["facts"][number];
 
-/** What of a batch of facts a venue must know: sagas that are over, and positions that changed hands without a trade here. */
-export function readFacts(floor: Floor, facts: readonly Fact[]): { ended: string[]; moved: Moved[] } {
+export interface News {
+  readonly ended: string[];
+  readonly moved: Moved[];
+  readonly expired: string[];
+}
+
+/**
+ * What of a batch of facts a venue must know: sagas that are over, instruments that have expired, and positions that changed
+ * without a trade here.
+ */
+export function readFacts(floor: Floor, facts: readonly Fact[]): News {
   const ended: string[] = [];
   const moved: Moved[] = [];
+  const expired: string[] = [];
   for (const fact of facts) {
+    if (fact.fact === "instrument.expired" && typeof fact["instrument"] === "string") expired.push(fact["instrument"]);
+    if (fact.fact === "fill" && fact["reason"] === "expiry") moved.push(...oneSide(floor, fact, fact["account"]));
     if (fact.fact === "liquidation.ended" && typeof fact["saga"] === "string") ended.push(fact["saga"]);
     if (fact.fact === "adl.filled") moved.push(...bothSides(floor, fact, fact["account"], fact["against"]));
     if (fact.fact === "liquidation.step") {
@@ -20,18 +32,39 @@ export function readFacts(floor: Floor, facts: readonly Fact[]): { ended: string
         moved.push(...bothSides(floor, fact, fact["account"], counterparty));
     }
   }
-  return { ended, moved };
+  return { ended, moved, expired };
 }
 
-/** `account` did `side`, `other` the opposite. */
-function bothSides(floor: Floor, fact: Fact, account: unknown, other: unknown): Moved[] {
+/** `account` did `side`. */
+function oneSide(floor: Floor, fact: Fact, account: unknown): Moved[] {
   const { instrument, side, qty } = fact;
-  if (typeof account !== "string" || typeof other !== "string" || typeof qty !== "string") return [];
+  if (typeof account !== "string" || typeof qty !== "string") return [];
   const grid = typeof instrument === "string" ? floor.grids.get(instrument) : undefined;
   if (grid === undefined) return [];
-  const lots = Number(Rational.parse(qty).floorIn(grid.lot)) * (side === "buy" ? 1 : -1);
   return [
-    { account, instrument: grid.id, lots },
-    { account: other, instrument: grid.id, lots: -lots },
+    { account, instrument: grid.id, lots: Number(Rational.parse(qty).floorIn(grid.lot)) * (side === "buy" ? 1 : -1) },
   ];
+}
+
+/** … and `other` the opposite. */
+function bothSides(floor: Floor, fact: Fact, account: unknown, other: unknown): Moved[] {
+  return oneSide(floor, fact, account).flatMap((one) =>
+    typeof other === "string" ? [one, { ...one, account: other, lots: -one.lots }] : [],
+  );
+}
+
+/** Where in a shard's log new rules stand, by the number of whoever wrote them. */
+export interface RulesAt {
+  readonly version: number;
+  readonly source: string;
+  readonly sourceSeq: number;
+}
+
+/** The last change of rules that a batch tells of; null: none. */
+export function rulesIn(facts: readonly Fact[]): RulesAt | null {
+  const changed = facts.findLast(({ fact }) => fact === "rules.changed");
+  if (changed === undefined) return null;
+  const { version, source, sourceSeq } = changed;
+  if (typeof version !== "number" || typeof source !== "string" || typeof sourceSeq !== "number") return null;
+  return { version, source, sourceSeq };
 }

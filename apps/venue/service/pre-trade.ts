@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 
 import type { Approval } from "#libs/contracts/log.ts";
-import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
+import type { AmendRequest, CheckRequest } from "#libs/contracts/live/pre-trade.ts";
 import { monotonicMs } from "#libs/process/clock.ts";
 import type { VenueBus } from "./bus.ts";
 
@@ -14,11 +14,15 @@ export type Answer =
   | { readonly ok: true; readonly approval: Approval; readonly usableUntil: number }
   | { readonly ok: false; readonly codes: readonly string[]; readonly unused: string | null };
 
+/** A new order, or another quantity (still open) or price for one that rests. */
+export type Question =
+  | { readonly verb: "check"; readonly asked: Omit<CheckRequest, "request" | "deadline"> }
+  | { readonly verb: "amend"; readonly asked: Omit<AmendRequest, "request" | "deadline"> };
+
 interface Asked {
   readonly bus: VenueBus;
   readonly shard: string;
-  readonly account: string;
-  readonly order: OrderTerms;
+  readonly question: Question;
   /** The highest epoch of the shard's leaders that the venue has seen. */
   readonly epoch: () => number;
   readonly timeoutMs?: number;
@@ -29,25 +33,18 @@ const boot = randomBytes(9).toString("base64url");
 let asked = 0;
 
 /**
- * Asks risk about an order, and fails closed: no answer, no service, an answer that cannot be read or is of a deposed leader, and an
- * approval that has run out are all refusals. The approval's time is counted from when the question was sent, by a clock that no
- * one sets back.
+ * Asks risk about an order or its amendment, and fails closed: no answer, no service, an answer that cannot be read or is of a
+ * deposed leader, and an approval that has run out are all refusals. The approval's time is counted from when the question was
+ * sent, by a clock that no one sets back.
  */
-export async function askRisk({
-  bus,
-  shard,
-  account,
-  order,
-  epoch,
-  timeoutMs = checkTimeoutMs,
-}: Asked): Promise<Answer> {
+export async function askRisk({ bus, shard, question, epoch, timeoutMs = checkTimeoutMs }: Asked): Promise<Answer> {
   asked += 1;
   const request = `v-${boot}-${asked.toString(36)}`;
   const sent = monotonicMs();
   let answer: unknown;
   try {
-    const body = { request, deadline: Date.now() + timeoutMs, account, order };
-    answer = await bus.request(bus.names.subjects.rpc(shard, "check"), body, { timeoutMs });
+    const body = { request, deadline: Date.now() + timeoutMs, ...question.asked };
+    answer = await bus.request(bus.names.subjects.rpc(shard, question.verb), body, { timeoutMs });
   } catch (error) {
     return { ok: false, codes: [whyNot(error)], unused: null };
   }

@@ -1,11 +1,12 @@
+import type { Numbered } from "../matching/commands.ts";
 import type { Journal } from "../journal/journal.ts";
 import type { Acknowledged } from "./acknowledged.ts";
 import type { NumberedWriter } from "./bus.ts";
 
 /** Entries of a shard under way to its log. */
 export const windowMax = 512;
-/** Read from the journal at a time. */
-const chunkMax = 128;
+/** Read from the journal at a time: what is no longer in memory costs the reading of a whole segment. */
+const chunkMax = 4_096;
 /** While the log is this far behind the venue takes no orders: what it would have to keep must not grow without end. */
 export const behindMax = 20_000;
 
@@ -20,6 +21,8 @@ export class Publisher {
   readonly #acknowledged: Acknowledged;
   readonly #fail: (error: unknown) => void;
   readonly #stored = new Set<number>();
+  /** Read and not sent yet, the next one last. */
+  #read: Numbered[] = [];
   #next: number;
   #waiting: (() => void)[] = [];
 
@@ -51,16 +54,22 @@ export class Publisher {
   push(): void {
     const acked = this.#acknowledged.of(this.shard);
     while (this.#next <= this.#lastSeq && this.#next - acked <= windowMax) {
-      const room = Math.min(chunkMax, windowMax - (this.#next - acked) + 1);
-      for (const entry of this.#journal.entries(this.shard, this.#next, this.#lastSeq, room)) {
-        const seq = entry.sourceSeq;
-        this.#next = seq + 1;
-        this.#writer.writeNumbered(entry).stored.then(
-          () => this.#wasStored(seq),
-          (error: unknown) => this.#fail(error),
-        );
-      }
+      const entry = this.#following();
+      const seq = entry.sourceSeq;
+      this.#next = seq + 1;
+      this.#writer.writeNumbered(entry).stored.then(
+        () => this.#wasStored(seq),
+        (error: unknown) => this.#fail(error),
+      );
     }
+  }
+
+  #following(): Numbered {
+    if (this.#read.length === 0)
+      this.#read = this.#journal.entries(this.shard, this.#next, this.#lastSeq, chunkMax).toReversed();
+    const entry = this.#read.pop();
+    if (entry?.sourceSeq !== this.#next) throw new Error(`the journal does not have entry ${this.#next}`);
+    return entry;
   }
 
   #wasStored(seq: number): void {

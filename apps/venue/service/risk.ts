@@ -1,5 +1,6 @@
 import { readHandshake, readResend, readVenueCommand } from "#libs/contracts/live/door.ts";
 import {
+  type Handshake,
   type HandshakeReply,
   resendMax,
   type ResendReply,
@@ -8,6 +9,7 @@ import {
   type VenueStatus,
 } from "#libs/contracts/live/venue.ts";
 import { EntriesGone } from "../journal/journal.ts";
+import { fitting, type Listing, openOrdersOf, pageOf } from "./open-orders.ts";
 import type { Venue } from "./venue.ts";
 
 /** What a request is answered with that cannot be served. */
@@ -18,6 +20,8 @@ interface Refusal {
 /** The risk backend's side: commands, the handshake of a new leader, entries again, how things stand. */
 export class Risk {
   readonly #venue: Venue;
+  /** By shard, what its last handshake has not told to the end yet. */
+  readonly #listings = new Map<string, Listing>();
 
   constructor(venue: Venue) {
     this.#venue = venue;
@@ -66,16 +70,17 @@ export class Risk {
     if (!read.ok || sequence === undefined) return { error: read.ok ? "unknown_shard" : "unreadable" };
     const { shard, epoch } = read.value;
     if (epoch > sequence.epoch) this.#venue.write({ c: "epoch", shard, epoch });
-    const { floor } = this.#venue;
-    const openOrders = [...floor.orders.values()]
-      .filter(({ account }) => floor.owners.shardOf(account) === shard)
-      .map(({ account, id, instrument, lots }) => ({
-        account,
-        id,
-        instrument,
-        qty: floor.grid(instrument).qtyText(lots),
-      }));
-    return { shard, epoch: sequence.epoch, lastSeq: sequence.lastSeq, openOrders };
+    return { shard, epoch: sequence.epoch, ...this.#openOrders(read.value, sequence.lastSeq) };
+  }
+
+  /** Pages of one moment, whatever happens between them. */
+  #openOrders({ shard, epoch, from = 0 }: Handshake, lastSeq: number): ReturnType<typeof pageOf> {
+    const begun = from > 0 ? this.#listings.get(shard) : undefined;
+    const listing = begun?.epoch === epoch ? begun : { epoch, lastSeq, orders: openOrdersOf(this.#venue.floor, shard) };
+    const page = pageOf(listing, from);
+    if (page.next === null) this.#listings.delete(shard);
+    else this.#listings.set(shard, listing);
+    return page;
   }
 
   resend(data: Uint8Array): ResendReply | Refusal {
@@ -98,18 +103,10 @@ export class Risk {
       shards: Object.fromEntries(
         [...floor.shards].map(([shard, { lastSeq, t }]) => [shard, { lastSeq, t, acked: acknowledged.of(shard) }]),
       ),
+      ruleVersion: floor.ruleVersion,
       trades: floor.tradeCount,
       openOrders: floor.orders.size,
       rejected: Object.fromEntries(rejected),
     };
   }
-}
-
-/** A reply stays below the largest message of a default server; whoever asks goes on behind the last entry it got. */
-const replyBytesMax = 900_000;
-
-function fitting<T>(entries: readonly T[]): readonly T[] {
-  let bytes = 0;
-  const end = entries.findIndex((entry) => (bytes += JSON.stringify(entry).length + 1) > replyBytesMax);
-  return end < 0 ? entries : entries.slice(0, Math.max(1, end));
 }
