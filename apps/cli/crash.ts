@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
-import { type Command, InvalidArgumentError, Option } from "commander";
+import { type Command, Option } from "commander";
 import type { Fact } from "#libs/contracts/log.ts";
 import { crashOutcome } from "#libs/simulation/crash-outcome.ts";
 import { CrashRun, type CrashOptions } from "#libs/simulation/crash-run.ts";
@@ -12,6 +12,7 @@ import { Progress } from "./crash-progress.ts";
 import { comparisonReport, crashReport, type NamedRun } from "./crash-report.ts";
 import { Stopwatch } from "./crash-speed.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
+import { instant, whole } from "./flags.ts";
 import { notice, write } from "./output.ts";
 import { problemLines } from "./replay-text.ts";
 import { htmlReport } from "./report-html.ts";
@@ -35,23 +36,6 @@ export interface CrashFlags {
   readonly report: string | boolean;
   readonly json?: boolean;
   readonly explain?: number;
-}
-
-function whole(least: number, most: number): (text: string) => number {
-  return (text) => {
-    const value = Number(text);
-    if (!/^\d+$/.test(text) || value < least || value > most)
-      throw new InvalidArgumentError(`a whole number from ${least} to ${most}`);
-    return value;
-  };
-}
-
-/** UTC ms, or an ISO time read as UTC. */
-function instant(text: string): number {
-  if (/^\d+$/.test(text)) return Number(text);
-  const value = Date.parse(/(Z|[+-]\d\d:?\d\d)$/.test(text) || !text.includes("T") ? text : `${text}Z`);
-  if (Number.isNaN(value)) throw new InvalidArgumentError("a time such as 2020-03-13T02:00, or UTC milliseconds");
-  return value;
 }
 
 interface Variant {

@@ -38,6 +38,7 @@ export interface Style {
   readonly strong: (text: string) => string;
   readonly good: (text: string) => string;
   readonly bad: (text: string) => string;
+  readonly warn: (text: string) => string;
   readonly faint: (text: string) => string;
 }
 
@@ -51,7 +52,7 @@ const plain = (text: string): string => text;
 /** Colours on a terminal, unless NO_COLOR is set; none in files and pipes. */
 export function style(): Style {
   if (!process.stdout.isTTY || readEnvironment().noColor) {
-    return { strong: plain, good: plain, bad: plain, faint: plain };
+    return { strong: plain, good: plain, bad: plain, warn: plain, faint: plain };
   }
-  return { strong: painted(1), good: painted(32), bad: painted(31), faint: painted(2) };
+  return { strong: painted(1), good: painted(32), bad: painted(31), warn: painted(33), faint: painted(2) };
 }

@@ -4,7 +4,9 @@ import { registerCrash } from "./crash.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { registerExplain } from "./explain.ts";
+import { registerMigrate } from "./migrate.ts";
 import { notice } from "./output.ts";
+import { registerLive } from "./live/command.ts";
 import { registerReplay } from "./replay.ts";
 import { registerVerify } from "./verify.ts";
 
@@ -17,8 +19,10 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerReplay(program, finish);
   registerExplain(program, finish);
   registerCrash(program, finish);
+  registerLive(program, finish);
   registerVerify(program, finish);
   registerAsyncApi(program, finish);
+  registerMigrate(program, finish);
   return program;
 }
 

@@ -1,16 +1,27 @@
 import {
-  type BalanceRow,
   Corrupt,
   type Database,
   genesisHash,
   journalPages,
-  type PositionRow,
-  readAccounts,
+  type Queryable,
+  readBalances,
+  readPositions,
   readShard,
+  type ShardRow,
+  sumLegs,
 } from "#libs/adapters/postgres/index.ts";
-import { Rational } from "#libs/decimal/index.ts";
 import type { Engine } from "#libs/engine/index.ts";
-import { ReplayDiffers, Replayer } from "#libs/journal/index.ts";
+import {
+  AccountOrder,
+  afterEveryId,
+  differences,
+  holdingsPage,
+  ReplayDiffers,
+  Replayer,
+  storedHoldings,
+} from "#libs/journal/index.ts";
+import { LegSums, outsideAccount, storedSums } from "./verify-ledger.ts";
+import { RuleHistory, storedRecords, replayedRecords } from "./verify-records.ts";
 
 export interface Verified {
   readonly ok: boolean;
@@ -27,77 +38,99 @@ export interface Verified {
 
 const differencesMax = 100;
 const accountsPerPage = 1_000;
+/** Batches between two statements of a transaction, whose idle time is bounded. */
+const pageInSnapshot = 10;
 
-/** Replays a shard's journal on a fresh engine and compares everything that the tables say. Null: there is no such shard. */
+/**
+ * Replays a shard's journal on a fresh engine and compares everything that the tables say, both ways and at one position: its leader
+ * may be at work. Null: there is no such shard.
+ */
 export async function verifyShard(db: Database, shard: string): Promise<Verified | null> {
-  const row = await readShard(db, shard);
-  if (row === null) return null;
-  const replayer = new Replayer();
-  const differences: string[] = [];
-  try {
-    for await (const page of journalPages(db, shard, { afterEntry: 0, hash: genesisHash })) {
-      for (const batch of page) {
-        // A leader may be at work: what it commits after the first look is not looked at.
-        if (batch.toSeq <= row.appliedSeq && batch.lastEntry <= row.entries) replayer.replay(batch);
-      }
+  if ((await readShard(db, shard)) === null) return null;
+  const replay = new Replay();
+  await replay.run(db, shard);
+  return db.transaction(async (snapshot) => {
+    const row = (await readShard(snapshot, shard)) as ShardRow;
+    await replay.run(snapshot, shard, pageInSnapshot);
+    return compare(snapshot, row, replay);
+  }, "repeatable read read only");
+}
+
+/** The journal as far as it can be replayed, with what the tables keep beside the state. */
+class Replay {
+  readonly sums = new LegSums();
+  readonly rules = new RuleHistory();
+  readonly replayer = new Replayer(undefined, (engine, applied) => {
+    if (applied !== null) this.sums.add(engine, applied.transactions);
+    this.rules.note(engine);
+  });
+  broken: string | null = null;
+
+  async run(db: Queryable, shard: string, pageSize?: number): Promise<void> {
+    const { replayer } = this;
+    if (this.broken !== null) return;
+    const size = pageSize === undefined ? {} : { pageSize };
+    const start = {
+      afterEntry: replayer.entries,
+      hash: replayer.engine === null ? genesisHash : replayer.chain,
+      ...size,
+    };
+    try {
+      for await (const page of journalPages(db, shard, start)) for (const batch of page) replayer.replay(batch);
+    } catch (error) {
+      if (!(error instanceof ReplayDiffers) && !(error instanceof Corrupt)) throw error;
+      this.broken = error.message;
     }
-  } catch (error) {
-    if (!(error instanceof ReplayDiffers) && !(error instanceof Corrupt)) throw error;
-    differences.push(error.message);
   }
-  const { engine, chain, entries } = replayer;
+}
+
+async function compare(db: Queryable, row: ShardRow, replay: Replay): Promise<Verified> {
+  const { engine, chain, entries } = replay.replayer;
+  const found: string[] = replay.broken === null ? [] : [replay.broken];
   if (chain !== row.chainHash || entries !== row.entries)
-    differences.push(`the journal ends at entry ${entries} (${chain}), the shard at ${row.entries} (${row.chainHash})`);
-  const accounts = engine === null ? 0 : await compareTables(db, shard, engine, differences);
-  for (const [name, held] of Object.entries(engine?.invariants() ?? {}))
-    if (held !== true && held !== "not applicable") differences.push(`invariant ${name}: ${String(held)}`);
-  const place = { shard, entries, appliedSeq: row.appliedSeq, facts: row.factSeq, chainHash: row.chainHash };
-  const found = { accounts, stateHash: engine?.stateHash() ?? null, differences: differences.slice(0, differencesMax) };
-  return { ok: differences.length === 0, ...place, ...found };
-}
-
-async function compareTables(db: Database, shard: string, engine: Engine, differences: string[]): Promise<number> {
-  let after: string | null = null;
-  const stored = new Set<string>();
-  do {
-    const page = await readAccounts(db, shard, { after, limit: accountsPerPage });
-    if (page.entries !== engine.machine.appliedSeq) {
-      differences.push("the shard went on while it was read: stop its leader, or try again");
-      return stored.size;
+    found.push(`the journal ends at entry ${entries} (${chain}), the shard at ${row.entries} (${row.chainHash})`);
+  else if (engine !== null) {
+    found.push(...placeDifferences(engine, row));
+    const records = [replayedRecords(engine, replay.rules), await storedRecords(db, row.shard)] as const;
+    found.push(...differences(...records, differencesMax));
+    for await (const page of holdingDifferences(db, row, engine, replay.sums)) {
+      found.push(...page);
+      if (found.length >= differencesMax) break;
     }
-    for (const account of page.accounts) stored.add(account);
-    for (const balance of page.balances) compareBalance(engine, balance, differences);
-    for (const position of page.positions) comparePosition(engine, position, differences);
-    after = page.next;
-  } while (after !== null && differences.length < differencesMax);
-  findUnstored(engine, stored, differences);
-  return stored.size;
+  }
+  for (const [name, held] of Object.entries(engine?.invariants() ?? {}))
+    if (held !== true && held !== "not applicable") found.push(`invariant ${name}: ${String(held)}`);
+  const place = { shard: row.shard, entries, appliedSeq: row.appliedSeq, facts: row.factSeq, chainHash: row.chainHash };
+  const accounts = engine?.machine.book.accountCount ?? 0;
+  const stateHash = engine?.stateHash() ?? null;
+  return { ok: found.length === 0, ...place, stateHash, accounts, differences: found.slice(0, differencesMax) };
 }
 
-function compareBalance({ machine }: Engine, row: BalanceRow, differences: string[]): void {
-  const account = machine.book.findAccount(row.account);
-  const asset = machine.book.assetIndex(row.asset);
-  const held = account < 0 || asset < 0 ? Rational.zero : machine.ledger.balance(account, asset);
-  if (held.toStringDown() !== row.amount)
-    differences.push(`balance ${row.account} ${row.asset}: replayed ${held.toStringDown()}, table ${row.amount}`);
+function placeDifferences({ machine }: Engine, row: ShardRow): string[] {
+  const replayed = { "newest fact": machine.factSeq, "rule version": machine.rules.version, "log time": machine.t };
+  const stored = { "newest fact": row.factSeq, "rule version": row.ruleVersion, "log time": row.logTime };
+  const named = (values: Readonly<Record<string, number>>): Map<string, string> =>
+    new Map(Object.entries(values).map(([name, value]) => [name, String(value)]));
+  return differences(named(replayed), named(stored), differencesMax);
 }
 
-function comparePosition({ machine }: Engine, row: PositionRow, differences: string[]): void {
-  const { book } = machine;
-  const account = book.findAccount(row.account);
-  const at = account < 0 ? -1 : book.findRow(account, book.instrumentIndex(row.instrument));
-  const lot = machine.instrument(book.instrumentIndex(row.instrument)).lot;
-  const held = at < 0 ? Rational.zero : lot.times(Rational.ofInteger(book.qty(at)));
-  if (held.toStringDown() !== row.qty)
-    differences.push(`position ${row.account} ${row.instrument}: replayed ${held.toStringDown()}, table ${row.qty}`);
-}
-
-/** Accounts that hold something and are in no table. */
-function findUnstored({ machine }: Engine, stored: ReadonlySet<string>, differences: string[]): void {
-  const { book } = machine;
-  for (let account = 0; account < book.accountCount; account += 1) {
-    if (stored.has(book.accountId(account))) continue;
-    for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row))
-      if (book.cashAmount(row) !== 0n) differences.push(`balance ${book.accountId(account)}: in no table`);
+/** Balances, positions and sums of ledger legs, some accounts at a time. */
+async function* holdingDifferences(
+  db: Queryable,
+  { shard, entries }: ShardRow,
+  engine: Engine,
+  sums: LegSums,
+): AsyncGenerator<string[]> {
+  const ids = [...new AccountOrder(engine).ids, outsideAccount].sort();
+  let after: string | null = "";
+  while (after !== null) {
+    const page = holdingsPage(engine, ids, after, accountsPerPage);
+    const upTo = page.upTo ?? afterEveryId;
+    const range = { from: after, to: upTo };
+    const stored = storedHoldings(page, await readBalances(db, shard, range), await readPositions(db, shard, range));
+    yield differences(page.held, stored, differencesMax);
+    const legs = await sumLegs(db, shard, { after, upTo, entry: entries });
+    yield differences(sums.of(page.ids), storedSums(legs), differencesMax);
+    after = page.upTo;
   }
 }

@@ -48,7 +48,7 @@ export function registerVerify(program: Command, finish: (exit: ExitCode) => voi
     .command("verify")
     .summary("replay a live shard's journal and compare")
     .description(
-      "Replays the journal in PostgreSQL (DATABASE_URL) on a fresh engine: chain of hashes, invariants, balances, positions.",
+      "Replays the journal in PostgreSQL (DATABASE_URL) on a fresh engine and compares both ways: hashes, invariants, holdings, ledger, sagas, effects, numbers, halts, rules.",
     )
     .option("--shard <id>", "one shard; else every one of PLIMSOLL_SHARDS")
     .option("--json", "one line of JSON per shard")

@@ -1,0 +1,16 @@
+import { ensureServerBinaries, ServersMissing, serversToStart } from "#libs/process/servers/index.ts";
+import { notice, surviveClosedPipes } from "./output.ts";
+
+// Started by scripts/install; on its own, since it is to be over in no time when nothing is missing.
+surviveClosedPipes();
+try {
+  ensureServerBinaries({
+    install: !process.argv.includes("--no-install"),
+    servers: serversToStart(),
+    onInstall: (packages) => notice(`installing ${packages.join(", ")} (once, a minute or so) ...`),
+  });
+} catch (error) {
+  if (!(error instanceof ServersMissing)) throw error;
+  notice(error.message);
+  process.exitCode = 1;
+}

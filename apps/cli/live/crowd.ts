@@ -1,0 +1,48 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { startChild } from "#libs/process/child.ts";
+import { rootFolder } from "#libs/process/root.ts";
+import type { Program } from "./processes.ts";
+
+/** What of the venue's crowd a run is asked for; handed on as it is. */
+export interface CrowdArguments {
+  readonly crash: string;
+  readonly traders: number;
+  readonly seed: number;
+  readonly to: number;
+}
+
+const crowdWords = (crowd: CrowdArguments): string[] =>
+  (["crash", "traders", "seed", "to"] as const).flatMap((name) => [`--${name}`, String(crowd[name])]);
+
+/** Writes the demonstration's rules, which the venue's crowd is the author of. */
+export async function writeRules(file: string, crowd: CrowdArguments): Promise<void> {
+  const lines: string[] = [];
+  const errors: string[] = [];
+  const child = await startChild({
+    command: process.execPath,
+    arguments: [
+      "--import",
+      import.meta.resolve("tsx"),
+      join(rootFolder, "apps/venue/main.ts"),
+      "rules",
+      ...crowdWords(crowd),
+    ],
+    folder: rootFolder,
+    onLine: (line, stream) => (stream === "stdout" ? lines : errors).push(line),
+  });
+  const { code } = await child.exit;
+  if (code !== 0) throw new Error(`the rules could not be made: ${errors.join("\n")}`);
+  writeFileSync(file, lines.join("\n"));
+}
+
+/** All of a run, in the order in which they start: prices flow before anybody asks for them. */
+export const everyProgram = (crowd: CrowdArguments): readonly Program[] => [
+  { name: "venue", app: "venue", ready: "ready" },
+  { name: "mark-price", app: "mark-price", ready: "listening" },
+  { name: "margin", app: "margin", ready: "listening" },
+  { name: "crowd", app: "venue", arguments: ["crowd", ...crowdWords(crowd)], ready: "ready" },
+  { name: "liquidation", app: "liquidation", ready: "listening" },
+  { name: "scheduler", app: "scheduler", ready: "ready" },
+  { name: "margin-follower", app: "margin", arguments: ["follower"], ready: "listening" },
+];
