@@ -79,7 +79,7 @@ export const layers: readonly Layer[] = [
   { zone: "libs/telemetry", values: ["node:*", "pino", "prom-client"] },
   {
     zone: "libs/journal",
-    values: ["libs/engine", "libs/adapters/postgres", "node:*"],
+    values: ["libs/decimal", "libs/engine", "libs/adapters/postgres", "node:*"],
     types: ["libs/contracts", "libs/domain/*"],
   },
   { zone: "libs/client", values: ["libs/contracts"] },

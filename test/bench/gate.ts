@@ -1,5 +1,6 @@
 import { createHistogram } from "node:perf_hooks";
 import { Engine, Gate } from "#libs/engine/index.ts";
+import { benchBatches } from "./gate-batch.ts";
 import { benchRules, instrumentCount, instrumentId, startPrice } from "./book.ts";
 
 /** Usage: node --import tsx test/bench/gate.ts [checks]; checks of accounts with five positions and ten resting orders. */
@@ -97,3 +98,4 @@ bench(
   () => 4,
   () => {},
 );
+benchBatches(engine, "a4");

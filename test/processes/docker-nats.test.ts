@@ -1,101 +1,29 @@
-import { spawn } from "node:child_process";
-import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { connect } from "node:net";
-import { tmpdir } from "node:os";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { connectBus, ensureStreams, openEntryWriter, openLogReader, openService } from "#libs/adapters/nats/index.ts";
-import type { Bus } from "#libs/adapters/nats/index.ts";
+import {
+  connectBus,
+  ensureStreams,
+  nextEntry,
+  openEntryWriter,
+  openLogReader,
+  openService,
+  streamPlaces,
+} from "#libs/adapters/nats/index.ts";
+import type { Bus, StreamPlace } from "#libs/adapters/nats/index.ts";
 import { liveEntrySchemas } from "#libs/contracts/live/entries.ts";
-import { freePort } from "#libs/process/servers/index.ts";
-import { fileURLToPath } from "node:url";
+import { natsUsers as users, permitted, startDockerNats } from "#test/support/docker-nats.ts";
+import type { DockerNats, NatsUser as User } from "#test/support/docker-nats.ts";
+import { root } from "#test/support/source.ts";
 
-const file = fileURLToPath(new URL("../../docker/nats/nats.conf", import.meta.url));
-const users = ["mark-price", "venue", "margin", "liquidation", "scheduler", "operator", "quotes", "trader"] as const;
-type User = (typeof users)[number];
-const passwordOf = (user: User): string => `secret-of-${user}`;
-
-let folder: string;
-let port: number;
-let server: ChildProcess;
-const buses: Bus[] = [];
-
-/** Sends lines after a login and gives what the server refuses of them. */
-function refusals(user: User, lines: readonly string[]): Promise<string[]> {
-  return new Promise((resolve, reject) => {
-    const socket = connect(port, "127.0.0.1");
-    let text = "";
-    socket.setTimeout(10_000, () => socket.destroy(new Error("no answer")));
-    socket.on("error", reject);
-    socket.on("data", (data) => {
-      text += data.toString("utf8");
-      if (!text.includes("PONG")) return;
-      socket.destroy();
-      resolve([...text.matchAll(/-ERR '([^']*)'/gi)].map((match) => match[1] ?? ""));
-    });
-    const login = JSON.stringify({ user, pass: passwordOf(user), verbose: false, pedantic: false });
-    socket.write(`CONNECT ${login}\r\n${lines.map((line) => `${line}\r\n`).join("")}PING\r\n`);
-  });
-}
-
-/** Which of these subjects a user may publish on, or subscribe to. */
-async function permitted(user: User, verb: "PUB" | "SUB", subjects: readonly string[]): Promise<string[]> {
-  const lines = subjects.map((subject, at) => (verb === "PUB" ? `PUB ${subject} 0\r\n` : `SUB ${subject} ${at + 1}`));
-  const refused = (await refusals(user, lines)).join("\n");
-  return subjects.filter((subject) => !refused.includes(`"${subject}"`));
-}
-
-const answers = (): Promise<boolean> =>
-  new Promise((resolve) => {
-    const socket = connect(port, "127.0.0.1");
-    socket
-      .once("data", () => resolve(true))
-      .once("error", () => resolve(false))
-      .once("close", () => resolve(false));
-    socket.once("data", () => socket.destroy());
-  });
-
-const busOf = async (user: User): Promise<Bus> => {
-  const bus = await connectBus({
-    url: `nats://127.0.0.1:${port}`,
-    user,
-    password: passwordOf(user),
-    namespace: "",
-    name: user,
-  });
-  buses.push(bus);
-  return bus;
-};
-
+let nats: DockerNats;
 beforeAll(async () => {
-  folder = mkdtempSync(join(tmpdir(), "plimsoll-nats-"));
-  port = await freePort();
-  const passwords = users.map((user) => [`NATS_${user.toUpperCase().replace("-", "_")}_PASSWORD`, passwordOf(user)]);
-  const environment = {
-    ...process.env,
-    ...Object.fromEntries(passwords),
-    NATS_SERVER_NAME: "test",
-    NATS_STORE: folder,
-  };
-  server = spawn("nats-server", ["-c", file, "-a", "127.0.0.1", "-p", String(port)], {
-    env: environment,
-    stdio: "ignore",
-  });
-  const until = performance.now() + 15_000;
-  while (!(await answers()) && performance.now() < until && server.exitCode === null);
-});
-afterAll(async () => {
-  await Promise.all(buses.map((bus) => bus.close()));
-  const ended = new Promise((resolve) => {
-    server.once("exit", resolve);
-  });
-  if (server.exitCode === null) {
-    server.kill("SIGKILL");
-    await ended;
-  }
-  rmSync(folder, { recursive: true, force: true });
-});
+  nats = await startDockerNats();
+}, 60_000);
+afterAll(() => nats.stop());
+
+const permits = (user: User, verb: "PUB" | "SUB", subjects: readonly string[]): Promise<string[]> =>
+  permitted(nats.ports[0] as number, user, verb, subjects);
 
 const log = (...kinds: string[]): string[] => kinds.map((kind) => `risk.log.0.${kind}`);
 const operatorKinds = ["cash", "fund", "house", "transfer", "mode", "margin", "convert", "rules", "halt"];
@@ -108,11 +36,12 @@ const mayLog: Readonly<Record<User, readonly string[]>> = {
   operator: [],
   quotes: [],
   trader: [],
+  crowd: [],
 };
 const kinds = Object.keys(liveEntrySchemas);
 
 test.each(users)("%s may say the kinds of entry that are its own, and no others", async (user) => {
-  expect((await permitted(user, "PUB", log(...kinds))).sort()).toEqual(log(...mayLog[user]).sort());
+  expect((await permits(user, "PUB", log(...kinds))).sort()).toEqual(log(...mayLog[user]).sort());
 });
 
 test("every kind of entry is said by exactly one user", () => {
@@ -129,8 +58,13 @@ test.each<[subject: string, verb: "PUB" | "SUB", may: User[]]>([
   ["venue.risk.command", "PUB", ["liquidation"]],
   ["venue.risk.command", "SUB", ["venue"]],
   ["venue.risk.handshake", "PUB", ["margin"]],
-  ["venue.trade.place", "PUB", ["trader"]],
-  ["oracle.quote.kraken.BTC", "PUB", ["quotes"]],
+  ["venue.trade.place", "PUB", ["crowd", "trader"]],
+  ["provider.lp.takeover", "PUB", ["liquidation"]],
+  ["provider.lp.takeover", "SUB", []],
+  ["risk.notice.alice", "PUB", ["liquidation"]],
+  ["risk.alarm.effect_stuck", "PUB", ["liquidation"]],
+  ["risk.alarm.effect_stuck", "SUB", ["operator"]],
+  ["oracle.quote.kraken.BTC", "PUB", ["crowd", "quotes"]],
   ["oracle.quote.kraken.BTC", "SUB", ["mark-price"]],
   ["venue.book.BTC-PERP", "PUB", ["venue"]],
   ["_INBOX.someone.else", "PUB", []],
@@ -139,34 +73,41 @@ test.each<[subject: string, verb: "PUB" | "SUB", may: User[]]>([
   ["$JS.API.STREAM.MSG.DELETE.RISK_LOG_0", "PUB", []],
   ["$JS.API.STREAM.PURGE.RISK_LOG_0", "PUB", ["margin"]],
   ["$JS.API.STREAM.UPDATE.RISK_LOG_0", "PUB", ["margin"]],
-  ["$JS.API.STREAM.CREATE.RISK_LOG_0", "PUB", ["liquidation", "margin", "mark-price", "scheduler", "venue"]],
+  ["$JS.API.STREAM.CREATE.ANOTHER", "PUB", ["margin"]],
+  ["$JS.API.CONSUMER.CREATE.RISK_LOG_0", "PUB", ["margin"]],
+  ["$JS.API.CONSUMER.CREATE.RISK_DEAD.x.y", "PUB", ["margin"]],
+  ["$JS.API.CONSUMER.DURABLE.CREATE.RISK_DEAD.x", "PUB", ["margin"]],
+  ["$JS.API.STREAM.SNAPSHOT.RISK_LOG_0", "PUB", []],
+  ["$JS.API.STREAM.RESTORE.RISK_LOG_0", "PUB", []],
+  ["$JS.API.META.LEADER.STEPDOWN", "PUB", []],
+  ["_INBOX.>", "SUB", []],
+  ["_INBOX_margin.x", "SUB", ["margin"]],
+  ["_INBOX_margin.x", "PUB", []],
 ])("%s by %s is for these users alone: %j", async (subject, verb, may) => {
   const found: User[] = [];
-  for (const user of users) if ((await permitted(user, verb, [subject])).length > 0) found.push(user);
+  for (const user of users) if ((await permits(user, verb, [subject])).length > 0) found.push(user);
   expect(found.sort()).toEqual([...may].sort());
 });
 
 test("a wrong password does not get in", async () => {
-  const attempt = connectBus({
-    url: `nats://127.0.0.1:${port}`,
-    user: "venue",
-    password: "x",
-    namespace: "",
-    name: "x",
-  });
+  const attempt = connectBus({ url: nats.url, user: "venue", password: "x", namespace: "", name: "x" });
   await expect(attempt).rejects.toThrow("no connection");
 });
 
-test("each process can do its work: create streams, store and read entries, serve and ask", async () => {
-  const venue = await busOf("venue");
-  const margin = await busOf("margin");
-  await ensureStreams(venue, ["0"]);
+test("each process can do its work: streams that margin makes, entries stored and read, questions served and asked", async () => {
+  const venue = await nats.busOf("venue");
+  const margin = await nats.busOf("margin");
+  const markPrice = await nats.busOf("mark-price");
+  // Whoever may not make the streams waits for margin, which does.
+  await Promise.all([venue, markPrice, margin].map((bus) => ensureStreams(bus, ["0"])));
   const writer = openEntryWriter(venue, { shard: "0", source: "venue", lastSeq: 0 });
   expect(await writer.write({ k: "cancel", account: "alice", id: "o-1" }, 1).stored).toBe(1);
   await writer.close();
-  const reader = await openLogReader(margin, "0", { from: 1 });
-  expect((await reader.next(10, 5_000)).map(({ seq }) => seq)).toEqual([1]);
-  await reader.stop();
+  const frames = openEntryWriter(markPrice, { shard: "0", source: "mark-price", lastSeq: 0 });
+  expect(await frames.write({ k: "frame", mark: { "BTC-PERP": "1" } }, 1).stored).toBe(2);
+  await frames.close();
+  expect(await nextEntry(markPrice, "0", "frame", 1)).toMatchObject({ seq: 2, entry: { k: "frame" } });
+  expect((await readAll(margin, 2)).map((entry) => entry["k"])).toEqual(["cancel", "frame"]);
   const subject = margin.names.subjects.rpc("0", "check");
   const service = await openService(margin, {
     name: "plimsoll-pretrade",
@@ -179,8 +120,63 @@ test("each process can do its work: create streams, store and read entries, serv
   await service.stop();
 });
 
-test("no password stands in the file", () => {
-  const given = [...readFileSync(file, "utf8").matchAll(/password: (\S+)/g)].map((match) => match[1] ?? "");
-  expect(given).toHaveLength(users.length);
+test("no password stands in the files", () => {
+  const text = ["nats.conf", "users.conf", "cluster.conf"].map((name) =>
+    readFileSync(join(root, "docker/nats", name), "utf8"),
+  );
+  const given = [...text.join("\n").matchAll(/password: ([^\s,}]+)/g)].map((match) => match[1] ?? "");
+  expect(given).toHaveLength(users.length + 1);
   for (const password of given) expect(password).toMatch(/^\$NATS_[A-Z_]+_PASSWORD$/);
 });
+
+test("three servers keep every stream three times, and go on when one of them dies", async () => {
+  const cluster = await startDockerNats(3);
+  try {
+    const [margin, venue] = await Promise.all([cluster.busOf("margin"), cluster.busOf("venue")]);
+    // Servers take some seconds to elect the one that makes streams.
+    await expect
+      .poll(() => ensureStreams(margin, ["0"], { replicas: 3 }).then(() => "made", String), { timeout: 60_000 })
+      .toBe("made");
+    const places = async (): Promise<readonly StreamPlace[]> => streamPlaces(margin, ["0"]);
+    const whole = (found: readonly StreamPlace[]): boolean =>
+      found.length === 4 && found.every(({ leader, followers }) => leader !== null && followers.length === 2);
+    await expect.poll(async () => whole(await places()), { timeout: 60_000 }).toBe(true);
+    for (const port of cluster.ports) {
+      expect(await permitted(port, "venue", "PUB", log9("fill", "frame"))).toEqual(log9("fill"));
+      expect(await permitted(port, "mark-price", "PUB", log9("fill", "frame"))).toEqual(log9("frame"));
+    }
+
+    const writer = openEntryWriter(venue, { shard: "0", source: "venue", lastSeq: 0 });
+    const before = Array.from({ length: 50 }, (_, at) => writer.write(cancel(at), 1).stored);
+    expect(await Promise.all(before)).toEqual(before.map((_, at) => at + 1));
+    const { leader } = (await places()).find(({ stream }) => stream === "RISK_LOG_0") as StreamPlace;
+    await cluster.kill(Number(leader?.replace("nats-", "")) - 1);
+    const after = Array.from({ length: 50 }, (_, at) => writer.write(cancel(50 + at), 1).stored);
+    expect(await Promise.all(after)).toEqual(after.map((_, at) => 51 + at));
+    await writer.close();
+    expect((await readAll(margin, 100)).map((entry) => entry["id"])).toEqual(
+      Array.from({ length: 100 }, (_, at) => `o-${at}`),
+    );
+    // A process whose setting is smaller leaves them as they are.
+    await expect.poll(() => ensureStreams(margin, ["0"]).then(() => "kept", String), { timeout: 60_000 }).toBe("kept");
+    expect((await places()).map(({ replicas }) => replicas)).toEqual([3, 3, 3, 3]);
+  } finally {
+    await cluster.stop();
+  }
+}, 240_000);
+
+/** Of a shard without a log here: what may be said is not stored. */
+const log9 = (...kinds: string[]): string[] => kinds.map((kind) => `risk.log.9.${kind}`);
+const cancel = (at: number) => ({ k: "cancel", account: "alice", id: `o-${at}` }) as const;
+
+/** The first entries of the log. */
+async function readAll(bus: Bus, count: number): Promise<Record<string, unknown>[]> {
+  const reader = await openLogReader(bus, "0", { from: 1 });
+  const read: Record<string, unknown>[] = [];
+  const until = performance.now() + 30_000;
+  while (read.length < count && performance.now() < until)
+    for (const { data } of await reader.next(count, 1_000))
+      read.push(JSON.parse(new TextDecoder().decode(data)) as Record<string, unknown>);
+  await reader.stop();
+  return read;
+}

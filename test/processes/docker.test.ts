@@ -1,57 +1,95 @@
 import { spawn } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { freePort } from "#libs/process/servers/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
+import {
+  dockerFile,
+  dockerFolder,
+  fillIn,
+  ownServices,
+  readCompose,
+  readEnvFile,
+  requiredVariables,
+} from "#test/support/compose.ts";
+import { root } from "#test/support/source.ts";
 
-const root = fileURLToPath(new URL("../..", import.meta.url));
-const docker = join(root, "docker");
-const text = (path: string): string => readFileSync(join(docker, path), "utf8");
-
-interface Service {
-  readonly image: string;
-  readonly build?: { readonly context: string; readonly dockerfile: string };
-  readonly command?: readonly string[];
-  readonly environment?: Readonly<Record<string, string>>;
-  readonly healthcheck?: object;
-  readonly volumes?: readonly string[];
-  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
-}
-const compose = parse(text("compose.yaml"), { merge: true }) as { services: Record<string, Service>; volumes: object };
+const compose = readCompose();
 const services = Object.entries(compose.services);
-const own = services.filter(([, { image }]) => image === "plimsoll");
-const apps = readdirSync(join(root, "apps")).filter(
-  (app) => app !== "cli" && existsSync(join(root, "apps", app, "main.ts")),
-);
-const variablesIn = (source: string): string[] =>
-  [...source.matchAll(/\$\{([A-Z_]+):\?\}/g)].map((match) => match[1] ?? "");
+const own = ownServices(compose);
+/** Those that stay and answer on their port. */
+const serving = own.filter(([, { healthcheck }]) => healthcheck?.disable !== true);
+const apps = readdirSync(join(root, "apps")).filter((app) => existsSync(join(root, "apps", app, "main.ts")));
+const secrets = Object.fromEntries(requiredVariables(dockerFile("compose.yaml")).map((name) => [name, "x"]));
 
 test("every process has a service that starts a file which exists", () => {
   const started = own.map(([, { command = [] }]) => command[0] ?? "");
   for (const file of started) expect(existsSync(join(root, file)), file).toBe(true);
   expect(new Set(started)).toEqual(new Set(apps.map((app) => `apps/${app}/main.ts`)));
+  expect(own.filter(([name]) => !serving.some(([other]) => other === name)).map(([name]) => name)).toEqual([
+    "migrate",
+    "crowd",
+  ]);
 });
 
-test("the environment of every process is one that its settings accept, down to the last name", () => {
+test.each(["one NATS server", "three"])("with %s every process has an environment that its settings accept", (many) => {
+  const values = { ...secrets, ...(many === "three" ? readEnvFile("cluster.env") : {}) };
   for (const [name, { environment = {} }] of own) {
-    const filled = Object.entries(environment).map(([key, value]) => [key, value.replaceAll(/\$\{[A-Z_]+:\?\}/g, "x")]);
-    expect(readSettings(Object.fromEntries(filled) as NodeJS.ProcessEnv).unknownVariables, name).toEqual([]);
+    const filled = Object.entries(environment).map(([key, value]) => [key, fillIn(value, values)]);
+    // Whether these are all that it needs, only starting it can tell: docker-deployment.test.ts.
+    const needs = (["nats", "redis", "database"] as const).filter((one) => `${one.toUpperCase()}_URL` in environment);
+    const settings = readSettings(Object.fromEntries(filled) as NodeJS.ProcessEnv, needs);
+    expect(settings.unknownVariables, name).toEqual([]);
+    if (name === "migrate") continue;
+    expect(settings.natsUrl.split(","), name).toHaveLength(many === "three" ? 3 : 1);
+    expect(settings.streamReplicas, name).toBe(many === "three" ? 3 : 1);
+  }
+});
+
+test("every process has its own user on NATS and its own role on PostgreSQL, and the matching engine has none", () => {
+  const who = own.map(([name, { environment = {} }]) => {
+    const url =
+      environment["DATABASE_URL"] === undefined ? null : new URL(fillIn(environment["DATABASE_URL"], secrets));
+    return [name, environment["NATS_USER"] ?? null, url?.username ?? null];
+  });
+  expect(Object.fromEntries(who.map(([name, ...rest]) => [name, rest]))).toEqual({
+    "mark-price": ["mark-price", "plimsoll_mark_price"],
+    margin: ["margin", "plimsoll_margin"],
+    "margin-follower": ["margin", "plimsoll_margin"],
+    liquidation: ["liquidation", "plimsoll_liquidation"],
+    scheduler: ["scheduler", "plimsoll_scheduler"],
+    venue: ["venue", null],
+    crowd: ["crowd", "plimsoll_api"],
+    migrate: [null, "plimsoll"],
+  });
+});
+
+test("three NATS servers know each other, and all know every user's password", () => {
+  const values = { ...secrets, ...readEnvFile("cluster.env") };
+  const servers = services.filter(([, { image }]) => image.startsWith("nats:"));
+  const hosts = values["NATS_SERVERS"]?.split(",").map((url) => new URL(url).hostname);
+  expect(servers.map(([name]) => name)).toEqual(hosts);
+  for (const [name, { environment = {}, command = [] }] of servers) {
+    const routes = [1, 2, 3].map((at) => new URL(fillIn(environment[`NATS_ROUTE_${at}`] ?? "", values)).hostname);
+    expect(routes, name).toEqual(hosts);
+    expect(fillIn(command[1] ?? "", values)).toBe("/etc/nats/cluster.conf");
+    expect(fillIn(command[1] ?? "", secrets)).toBe("/etc/nats/nats.conf");
+    const known = ["users.conf", "nats.conf", "cluster.conf"].flatMap((file) =>
+      [...dockerFile(`nats/${file}`).matchAll(/\$(NATS_[A-Z_0-9]+)/g)].map((match) => match[1] ?? ""),
+    );
+    expect(known.filter((variable) => !(variable in environment))).toEqual([]);
   }
 });
 
 test("every secret comes from the environment, and .env.example names it without a value", () => {
-  const example = text(".env.example")
-    .split("\n")
-    .filter((line) => line !== "" && !line.startsWith("#"));
-  expect(example.every((line) => /^[A-Z_]+=$/.test(line))).toBe(true);
-  const named = example.map((line) => line.slice(0, -1)).sort();
-  expect([...new Set(variablesIn(text("compose.yaml")))].sort()).toEqual(named);
+  const example = Object.entries(readEnvFile(".env.example"));
+  expect(example.every(([, value]) => value === "")).toBe(true);
+  expect(requiredVariables(dockerFile("compose.yaml")).sort()).toEqual(example.map(([name]) => name).sort());
   for (const [, { environment = {} }] of services)
     for (const [key, value] of Object.entries(environment))
       if (key.includes("PASSWORD")) expect(value).toMatch(/^\$\{/);
@@ -59,44 +97,49 @@ test("every secret comes from the environment, and .env.example names it without
 
 test("what services wait for is there and can be waited for; what they mount exists", () => {
   for (const [name, { depends_on = {}, volumes = [] }] of services) {
-    for (const other of Object.keys(depends_on))
-      expect(compose.services[other]?.healthcheck, `${name}: ${other}`).toBeDefined();
+    for (const [other, { condition }] of Object.entries(depends_on)) {
+      const { healthcheck } = compose.services[other] ?? {};
+      if (condition === "service_healthy") expect(healthcheck?.test, `${name}: ${other}`).toBeDefined();
+      else expect([other, condition]).toEqual(["migrate", "service_completed_successfully"]);
+    }
     for (const volume of volumes) {
       const from = volume.split(":")[0] ?? "";
-      if (from.startsWith("./")) expect(existsSync(join(docker, from)), volume).toBe(true);
+      if (from.startsWith(".")) expect(existsSync(join(dockerFolder, from)), volume).toBe(true);
       else if (!from.startsWith("$")) expect(Object.keys(compose.volumes)).toContain(from);
     }
   }
 });
 
 test("the image copies what exists, runs as nobody special and holds no development packages", () => {
-  const lines = text("Dockerfile").split("\n");
+  const lines = dockerFile("Dockerfile").split("\n");
   const copied = lines
     .filter((line) => line.startsWith("COPY ") && !line.includes("--from"))
     .flatMap((line) => line.split(" ").slice(1, -1));
   for (const file of copied) expect(existsSync(join(root, file)), file).toBe(true);
   expect(lines.filter((line) => line.startsWith("FROM ")).every((line) => line.includes("node:24"))).toBe(true);
   expect(lines).toContain("USER node");
-  expect(text("Dockerfile")).toContain("npm ci --omit=dev");
-  for (const file of copied) expect(text("Dockerfile.dockerignore")).toContain(`!${file}`);
+  expect(dockerFile("Dockerfile")).toContain("npm ci --omit=dev");
+  for (const file of copied) expect(dockerFile("Dockerfile.dockerignore")).toContain(`!${file}`);
 });
 
 test("every metric that an alert reads is one that the processes have, every target a service", () => {
   const names = createMetrics("test")
     .registry.getMetricsAsArray()
     .map(({ name }) => name);
-  const { groups } = parse(text("prometheus/alerts.yml")) as { groups: { rules: { expr: string; alert: string }[] }[] };
+  const { groups } = parse(dockerFile("prometheus/alerts.yml")) as {
+    groups: { rules: { expr: string; alert: string }[] }[];
+  };
   const rules = groups.flatMap((group) => group.rules);
   expect(rules.length).toBeGreaterThan(0);
   for (const { expr, alert } of rules) {
     const read = (expr.match(/[a-z]+(?:_[a-z0-9]+)+/g) ?? []).filter((word) => word !== "histogram_quantile");
     for (const name of read) expect(names, alert).toContain(name.replace(/_bucket$/, ""));
   }
-  const { scrape_configs } = parse(text("prometheus/prometheus.yml")) as {
+  const { scrape_configs } = parse(dockerFile("prometheus/prometheus.yml")) as {
     scrape_configs: { static_configs: { targets: string[] }[] }[];
   };
   const targets = scrape_configs.flatMap((job) => job.static_configs.flatMap((one) => one.targets));
-  expect(targets.sort()).toEqual(own.map(([name]) => `${name}:8080`).sort());
+  expect(targets.sort()).toEqual(serving.map(([name]) => `${name}:8080`).sort());
 });
 
 /** Sends one command to a server that answers on a port; undefined while it does not. */
@@ -116,7 +159,7 @@ test("a real Redis starts with the configuration: it keeps a log and throws noth
   const folder = mkdtempSync(join(tmpdir(), "plimsoll-redis-"));
   const port = await freePort();
   const settings = ["--port", String(port), "--bind", "127.0.0.1", "--dir", folder];
-  const server = spawn("redis-server", [join(docker, "redis/redis.conf"), ...settings], { stdio: "ignore" });
+  const server = spawn("redis-server", [join(dockerFolder, "redis/redis.conf"), ...settings], { stdio: "ignore" });
   const ended = new Promise((resolve) => {
     server.once("exit", resolve);
   });

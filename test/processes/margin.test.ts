@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, expect, test } from "vitest";
 import type { Decision } from "#libs/contracts/live/pre-trade.ts";
 import type { FactBatch } from "#libs/contracts/live/margin.ts";
-import type { EntryBody } from "#libs/contracts/log.ts";
-import { verifyShard } from "#apps/cli/verify-shard.ts";
+import { expectExact } from "../support/exact.ts";
 import { eventually, liveShard, type LiveShard } from "../support/live-shard.ts";
+import { check, frame, half, question, seed, trade } from "../support/shard-entries.ts";
 import { privatePostgres, useCluster, useNats } from "../support/servers.ts";
 
 const nats = useNats();
@@ -17,85 +17,43 @@ beforeEach(async () => {
 });
 afterEach(async () => shard.stop());
 
-const price = "50000";
-const frame: EntryBody = { k: "frame", index: { USDT: "1", BTC: price }, mark: { "BTC-PERP": price } };
-
-async function seed(): Promise<void> {
-  await shard.put("mark-price", frame);
-  for (const account of ["alice", "bob"])
-    await shard.put("operator", { k: "cash", account, asset: "USDT", amount: "100000" });
-}
-
-let trades = 0;
-function half(account: string, side: "buy" | "sell", trade: string): EntryBody {
-  const common = { k: "fill", trade, account, instrument: "BTC-PERP", side, qty: "0.01", price } as const;
-  return { ...common, liquidity: side === "buy" ? "taker" : "maker", order: `o-${trade}-${account}` };
-}
-async function trade(): Promise<void> {
-  trades += 1;
-  await shard.trade(half("alice", "buy", `t-${trades}`));
-  await shard.trade(half("bob", "sell", `t-${trades}`));
-}
-
-const question = (request: string, qty: string) => ({
-  request,
-  account: "alice",
-  order: { id: request, instrument: "BTC-PERP", side: "buy", qty, price },
-});
-
-/** Marks must be new for the gate to be open. */
-async function check(request: string, qty: string, more: object = {}): Promise<Decision> {
-  await shard.put("mark-price", frame);
-  await shard.settled();
-  return shard.ask<Decision>("check", { ...question(request, qty), ...more });
-}
-
-/** Memory, tables and a fresh replay of the journal say the same. */
-async function expectExact(): Promise<void> {
-  const reconciled = await shard.reconcile();
-  expect(reconciled.differences).toEqual([]);
-  expect(reconciled.compared).toBeGreaterThan(0);
-  const { invariants } = await shard.status({ invariants: true });
-  expect(Object.values(invariants ?? {}).filter((one) => one !== true && one !== "not applicable")).toEqual([]);
-  const replayed = await shard.replayed();
-  expect(replayed.engine?.machine.sourceSeqs.get("venue") ?? 0).toBe(shard.partner.entries.length);
-}
-
 test("fills and cash become balances and positions, in memory, in the tables, and in a replay of the journal", async () => {
-  await seed();
-  await trade();
+  await seed(shard);
+  await trade(shard);
   const app = await shard.start();
   await app.whenMessage("ready");
-  for (let count = 0; count < 20; count += 1) await trade();
+  for (let count = 0; count < 20; count += 1) await trade(shard);
   await shard.settled();
-  await expectExact();
+  await expectExact(shard);
   const { account } = await shard.ask<{ account: { positions: { qty: string }[] } }>("account", { account: "alice" });
   expect(account.positions.map((one) => one.qty)).toEqual(["0.21"]);
 });
 
 test("the gate accepts, refuses, repeats itself for a request it knows, and keeps its decisions", async () => {
-  await seed();
+  await seed(shard);
   const app = await shard.start();
   await app.whenMessage("ready");
-  const yes = await check("r-1", "0.1");
+  const yes = await check(shard, "r-1", "0.1");
   expect(yes).toMatchObject({ decision: "accept", codes: [], epoch: 1 });
   expect(yes.ttlMs).toBeGreaterThan(0);
-  const again = await check("r-1", "0.1");
+  const again = await shard.ask<Decision>("check", question(yes.request, "0.1"));
   expect(again.decision).toBe("accept");
-  expect((await check("r-2", "1000")).codes).toContain("initial_margin");
-  expect((await check("r-3", "0.1", { deadline: 1 })).codes).toEqual(["deadline_exceeded"]);
+  const no = await check(shard, "r-2", "1000");
+  expect(no.codes).toContain("initial_margin");
+  expect((await check(shard, "r-3", "0.1", { deadline: 1 })).codes).toEqual(["deadline_exceeded"]);
   expect((await shard.ask<Decision>("check", { request: "r-4" })).codes).toEqual(["unreadable"]);
   const kept = await eventually("the decisions", async () => {
     const { rows } = await shard.db.query<{ request: string }>({
-      text: "SELECT request FROM gate_decision WHERE request IN ('r-1', 'r-2') ORDER BY request",
+      text: "SELECT request FROM gate_decision WHERE request IN ($1, $2) ORDER BY request",
+      values: [yes.request, no.request],
     });
     return rows.length === 2 ? rows : null;
   });
-  expect(kept.map((one) => one.request)).toEqual(["r-1", "r-2"]);
+  expect(kept.map((one) => one.request)).toEqual([yes.request, no.request]);
 });
 
 test("a question that only asks what if leaves the state as it is", async () => {
-  await seed();
+  await seed(shard);
   const app = await shard.start();
   await app.whenMessage("ready");
   // The log's clock goes on, so the two hashes are compared where no entry came between.
@@ -111,27 +69,27 @@ test("a question that only asks what if leaves the state as it is", async () => 
 });
 
 test("what the log lost of the venue's sequence is asked for again, and duplicates change nothing", async () => {
-  await seed();
+  await seed(shard);
   const app = await shard.start();
   await app.whenMessage("ready");
-  await trade();
+  await trade(shard);
   // Numbered by the venue, never put into the log.
-  shard.partner.number(half("alice", "buy", "lost"), 1_760_000_000_900);
-  shard.partner.number(half("bob", "sell", "lost"), 1_760_000_000_900);
-  await trade();
+  shard.lose(half("alice", "buy", "lost"));
+  shard.lose(half("bob", "sell", "lost"));
+  await trade(shard);
   await shard.settled();
   expect(shard.partner.resends).toBe(1);
   const lost = shard.partner.entries[2];
   await shard.raw("fill", lost);
-  await trade();
+  await trade(shard);
   await shard.settled();
-  await expectExact();
+  await expectExact(shard);
   const { account } = await shard.ask<{ account: { positions: { qty: string }[] } }>("account", { account: "alice" });
   expect(account.positions.map((one) => one.qty)).toEqual(["0.04"]);
 });
 
 test("a command that cannot be read becomes a dead letter; an entry of the venue that cannot be read halts the shard", async () => {
-  await seed();
+  await seed(shard);
   const app = await shard.start();
   await app.whenMessage("ready");
   await shard.raw("cash", { k: "cash", account: "alice", source: "operator", sourceSeq: 3, t: 1 });
@@ -148,7 +106,7 @@ test("a command that cannot be read becomes a dead letter; an entry of the venue
 });
 
 test("killed in the middle of a stream of fills it comes back to the same state, and no fact is published twice", async () => {
-  await seed();
+  await seed(shard);
   const numbers: number[] = [];
   shard.bus.subscribe(shard.bus.names.subjects.facts("0"), ({ data }) => {
     const batch = JSON.parse(new TextDecoder().decode(data)) as FactBatch;
@@ -157,78 +115,63 @@ test("killed in the middle of a stream of fills it comes back to the same state,
   const first = await shard.start();
   await first.whenMessage("ready");
   const writing = (async () => {
-    for (let count = 0; count < 150; count += 1) await trade();
+    for (let count = 0; count < 150; count += 1) await trade(shard);
   })();
   await eventually("some commits", async () => (await shard.status()).committedSeq > 20);
   await first.kill("SIGKILL");
   const second = await shard.start();
   await writing;
-  await shard.put("mark-price", frame);
+  await shard.put("mark-price", frame());
   await second.whenMessage("ready");
   const { epoch, factSeq } = await shard.settled();
   expect(epoch).toBe(2);
-  await expectExact();
+  await expectExact(shard);
   await eventually("every fact", async () => numbers.includes(factSeq));
   const once = [...new Set(numbers)].sort((left, right) => left - right);
   expect(once).toEqual(Array.from({ length: once.length }, (_, at) => at + 1));
 });
 
 test("of two that want to lead one waits, and follows when the first has gone", async () => {
-  await seed();
+  await seed(shard);
   const first = await shard.start();
   await first.whenMessage("ready");
   const second = await shard.start();
   await second.whenMessage("listening");
-  await trade();
+  await trade(shard);
   expect((await shard.settled()).epoch).toBe(1);
   expect((await first.stop()).code).toBe(0);
-  await shard.put("mark-price", frame);
+  await shard.put("mark-price", frame());
   await second.whenMessage("ready");
   expect((await shard.settled()).epoch).toBe(2);
-  await expectExact();
+  await expectExact(shard);
 });
 
 test("a leader that was stopped for longer than its lease answers nothing and ends, and its successor has the state", async () => {
-  await seed();
+  await seed(shard);
   const frozen = await shard.start();
   await frozen.whenMessage("ready");
-  await trade();
+  await trade(shard);
   await shard.settled();
   process.kill(frozen.pid, "SIGSTOP");
   const second = await shard.start();
   await second.whenMessage("leading");
-  await shard.put("mark-price", frame);
+  await shard.put("mark-price", frame());
   await second.whenMessage("ready");
   process.kill(frozen.pid, "SIGCONT");
   expect((await frozen.exit).code).toBe(70);
-  expect((await check("r-1", "0.1")).epoch).toBe(2);
-  await expectExact();
-});
-
-test("the journal verifies on a fresh engine; a balance changed behind its back is found", async () => {
-  await seed();
-  const app = await shard.start();
-  await app.whenMessage("ready");
-  for (let count = 0; count < 5; count += 1) await trade();
-  await shard.settled();
-  await app.stop();
-  expect(await verifyShard(shard.db, "0")).toMatchObject({ ok: true, differences: [] });
-  await shard.db.query({ text: "UPDATE balance SET amount = amount + 1 WHERE account = 'alice'" });
-  const found = await verifyShard(shard.db, "0");
-  expect(found?.ok).toBe(false);
-  expect(found?.differences[0]).toContain("balance alice USDT");
-  expect(await verifyShard(shard.db, "9")).toBeNull();
+  expect((await check(shard, "r-1", "0.1")).epoch).toBe(2);
+  await expectExact(shard);
 });
 
 test("the database killed under load: the gate closes, nothing is lost, and every batch is committed once", async () => {
   await shard.stop();
   await cluster().createDatabase("killed");
   shard = await liveShard(nats().url, cluster().urlOf("killed"));
-  await seed();
+  await seed(shard);
   const app = await shard.start();
   await app.whenMessage("ready");
   const writing = (async () => {
-    for (let count = 0; count < 60; count += 1) await trade();
+    for (let count = 0; count < 60; count += 1) await trade(shard);
   })();
   await eventually("some commits", async () => (await shard.status()).committedSeq > 10);
   await cluster().kill();
@@ -241,5 +184,5 @@ test("the database killed under load: the gate closes, nothing is lost, and ever
   await writing;
   await shard.settled();
   expect(app.running).toBe(true);
-  await expectExact();
+  await expectExact(shard);
 });

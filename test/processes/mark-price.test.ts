@@ -1,16 +1,12 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
-import { type Bus, connectBus, openLogReader } from "#libs/adapters/nats/index.ts";
-import { type Database, loadMarkState, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
-import type { FrameEntry } from "#libs/contracts/log.ts";
+import { expect, test } from "vitest";
+import { loadMarkState } from "#libs/adapters/postgres/index.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { wait } from "#libs/process/backoff.ts";
-import { type PrivateServer, startNats, startPostgres } from "#libs/process/servers/index.ts";
-import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
+import type { RunningApp } from "#libs/process/spawn-app.ts";
+import { type MarkPriceBench, poll, useMarkPrice } from "#test/support/mark-price.ts";
 
 const haircut = { base: "0.02", min: "0.02", max: "0.3", k: "1", horizonMinutes: "60" };
-const rules = {
+const rules: RuleDocument = {
   assets: [
     { id: "USDT", haircut: { ...haircut, k: "0" } },
     { id: "BTC", haircut },
@@ -19,77 +15,16 @@ const rules = {
   marks: { sources: { BTC: { a: "1", b: "1", c: "1" } }, outlier: "0.5", staleMs: 3_000, quorum: 2 },
 };
 
-type Frame = FrameEntry & { readonly t: number; readonly sourceSeq: number; readonly source: string };
-
-let nats: PrivateServer;
-let postgres: PrivateServer;
-let bus: Bus;
-let db: Database;
-let folder: string;
-const apps: RunningApp[] = [];
-
-beforeAll(async () => {
-  [nats, postgres] = await Promise.all([startNats(), startPostgres()]);
-  await migrate(postgres.url);
-  db = openDatabase({ url: postgres.url, name: "test" });
-  bus = await connectBus({ url: nats.url, name: "test", namespace: "" });
-  folder = mkdtempSync(join(tmpdir(), "plimsoll-mark-price-"));
-  writeFileSync(join(folder, "rules.json"), JSON.stringify(rules));
-}, 60_000);
-
-afterAll(async () => {
-  await Promise.all(apps.map((app) => app.stop()));
-  await bus?.close();
-  await db?.close();
-  await Promise.all([nats?.stop(), postgres?.stop()]);
-  if (folder !== undefined) rmSync(folder, { recursive: true });
-});
-
-async function start(): Promise<RunningApp> {
-  const app = await spawnApp("mark-price", {
-    NATS_URL: nats.url,
-    DATABASE_URL: postgres.url,
-    PLIMSOLL_RULES: join(folder, "rules.json"),
-    PLIMSOLL_SHARDS: "0,1",
-  });
-  apps.push(app);
-  await app.whenMessage("ready");
-  return app;
-}
-
-function say(price: string, options: { sources?: readonly string[]; t?: number } = {}): void {
-  for (const source of options.sources ?? ["a", "b", "c"])
-    bus.publish(bus.names.subjects.quote(source, "BTC"), { price, t: options.t ?? Date.now() });
-}
-
-/** All frames of a shard's log so far and to come, in order. */
-async function framesOf(shard: string): Promise<{
-  readonly seen: Frame[];
-  until(fits: (frame: Frame) => boolean): Promise<Frame>;
-  stop(): Promise<void>;
-}> {
-  const reader = await openLogReader(bus, shard, { from: 1 });
-  const seen: Frame[] = [];
-  let looked = 0;
-  return {
-    seen,
-    async until(fits) {
-      const deadline = performance.now() + 20_000;
-      for (;;) {
-        for (const message of await reader.next(100, 50)) seen.push(JSON.parse(new TextDecoder().decode(message.data)));
-        for (; looked < seen.length; looked += 1) if (fits(seen[looked] as Frame)) return seen[looked++] as Frame;
-        if (performance.now() > deadline) throw new Error(`no such frame: ${JSON.stringify(seen.slice(-5))}`);
-      }
-    },
-    stop: () => reader.stop(),
-  };
-}
+const bench = useMarkPrice(rules);
 
 test("quotes become the same frames in every shard's log; a crash is followed by a standby with the same state", async () => {
+  const { bus, db, nats } = bench();
+  const start = async (): Promise<RunningApp> => bench().start();
+  const say: MarkPriceBench["say"] = (price, options) => bench().say(price, options);
   const first = await start();
   await first.whenMessage("leading");
-  const frames = await framesOf("0");
-  const others = await framesOf("1");
+  const frames = await bench().framesOf("0");
+  const others = await bench().framesOf("1");
 
   say("50000");
   const priced = await frames.until((frame) => frame.index?.["BTC"] === "50000");
@@ -151,13 +86,4 @@ test("quotes become the same frames in every shard's log; a crash is followed by
   const kept = await db.query({ text: "SELECT 1 FROM mark_input WHERE id = 'BTC'" });
   expect(kept.rowCount).toBeGreaterThan(0);
   expect((await third.stop()).code).toBe(0);
-  await Promise.all([frames.stop(), others.stop()]);
 }, 90_000);
-
-async function poll(holds: () => Promise<boolean>): Promise<void> {
-  const deadline = performance.now() + 20_000;
-  while (!(await holds())) {
-    if (performance.now() > deadline) throw new Error(`it did not come to hold: ${holds.toString()}`);
-    await wait(50);
-  }
-}

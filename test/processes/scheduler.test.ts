@@ -1,16 +1,26 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
-import { acquireLease, migrate, openDatabase, pendingEntries, releaseLease } from "#libs/adapters/postgres/index.ts";
+import {
+  acquireLease,
+  acquireShard,
+  migrate,
+  openDatabase,
+  pendingEntries,
+  releaseLease,
+} from "#libs/adapters/postgres/index.ts";
 import type { Database } from "#libs/adapters/postgres/index.ts";
 import { answered, emptySchedule, observe, planDue, unsettled } from "#apps/scheduler/plan.ts";
+import type { Plan, ScheduleState } from "#apps/scheduler/plan.ts";
 import { keepPlan, loadSchedule, scheduleName } from "#apps/scheduler/schedule-store.ts";
 import { Scheduler } from "#apps/scheduler/scheduler.ts";
+import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 import { startPostgres } from "#libs/process/servers/index.ts";
 import type { PrivatePostgres } from "#libs/process/servers/index.ts";
 
 const hour = 3_600_000;
 const midnight = Date.UTC(2025, 9, 10);
-const rules: RuleDocument = {
+const document: RuleDocument = {
   assets: [{ id: "USDT" }, { id: "BTC" }],
   instruments: [
     { id: "BTC-PERP", kind: "linear", base: "BTC", quote: "USDT", settle: "USDT" },
@@ -18,6 +28,9 @@ const rules: RuleDocument = {
   ],
   accountsPerEntryMax: 2,
 };
+const { rules } = compileRules(document, 1);
+const withFunding = (funding: RuleDocument["funding"]): RuleSet =>
+  compileRules({ ...document, ...(funding && { funding }) }, 2).rules;
 const frame = (index: string, mark: string) =>
   ({ k: "frame", index: { BTC: index }, mark: { "BTC-PERP": mark } }) as const;
 
@@ -96,6 +109,80 @@ test("EXP-01: a dated instrument expires at the mean of its index over the last 
   expect(due.entries).toContainEqual({ shard: "0", key: `expire-BTC-1010-${expiry}`, body });
   expect(planDue(due.state, expiry + hour, rules, ["0"]).entries).toEqual([]);
   expect(unsettled(emptySchedule, expiry, rules)).toEqual(["BTC-1010"]);
+});
+
+test("FUND-05 FUND-06: interval, interest and clamp are the rules', of the instrument before the exchange's", () => {
+  const hourly = compileRules(
+    {
+      ...document,
+      instruments: [
+        ...document.instruments,
+        { id: "OWN", kind: "linear", base: "BTC", quote: "USDT", settle: "USDT", funding: { interest: "0.5" } },
+      ],
+      funding: { intervalMs: hour, interest: "0.0002", rateMax: "0.0005" },
+    },
+    1,
+  ).rules;
+  const rates = (state: ScheduleState, t: number) =>
+    planDue(state, t, hourly, ["0"]).entries.flatMap(({ key, body }) =>
+      body.k === "funding" ? [`${key} ${body.rate}`] : [],
+    );
+  let { state } = planDue(emptySchedule, midnight, hourly, ["0"]);
+  expect(rates(state, midnight + hour - 1)).toEqual([]);
+  expect(rates(state, midnight + hour)).toEqual([
+    `funding-BTC-PERP-${midnight + hour} 0.0002`,
+    `funding-OWN-${midnight + hour} 0.0005`,
+  ]);
+  state = observe(state, midnight + 1, frame("50000", "50005"), hourly);
+  expect(rates(state, midnight + hour)[0]).toBe(`funding-BTC-PERP-${midnight + hour} 0.0003`);
+});
+
+test("FUND-06: a shorter interval holds from the next of its times, a longer one after the payment that is due", () => {
+  const due = (plan: { readonly state: ScheduleState }): number | undefined => plan.state.funding["BTC-PERP"];
+  const eight = planDue(emptySchedule, midnight, rules, ["0"]);
+  expect(due(eight)).toBe(midnight + 8 * hour);
+  const one = planDue(eight.state, midnight + 1, withFunding({ intervalMs: hour }), ["0"]);
+  expect(due(one)).toBe(midnight + hour);
+  const again = planDue(one.state, midnight + 2, rules, ["0"]);
+  expect(due(again)).toBe(midnight + hour);
+  expect(due(planDue(again.state, midnight + hour, rules, ["0"]))).toBe(midnight + 8 * hour);
+});
+
+test("EXP-01: the settlement index is averaged over the rules' minutes", () => {
+  const expiry = midnight + 9 * hour;
+  const hourLong = compileRules({ ...document, settlementMinutes: 60 }, 1).rules;
+  const priceUnder = (over: RuleSet): string | undefined => {
+    let state = observe(emptySchedule, expiry - 2 * hour, frame("40000", "1"), over);
+    state = observe(state, expiry - hour / 4, frame("50000", "1"), over);
+    const bodies = planDue(state, expiry, over, ["0"]).entries.map(({ body }) => body);
+    return bodies.flatMap((body) => (body.k === "expire" ? [body.price] : []))[0];
+  };
+  expect([priceUnder(rules), priceUnder(hourLong)]).toEqual(["45000", "42500"]);
+});
+
+test("a week begins on Monday, once, whatever was missed; chunks of the week before end with it", () => {
+  const friday = midnight;
+  const week = (plan: Plan): unknown[] =>
+    plan.entries.flatMap(({ key, body }) => (body.k === "session" && body.session === "week" ? [key, body.start] : []));
+  const monday = Date.UTC(2025, 9, 6);
+  const first = planDue(emptySchedule, friday, rules, ["0"]);
+  expect(week(first)).toEqual([`session-week-${monday}-1`, monday]);
+  expect(week(planDue(first.state, Date.UTC(2025, 9, 12, 23, 59, 59, 999), rules, ["0"]))).toEqual([]);
+  const next = Date.UTC(2025, 9, 13);
+  expect(week(planDue(first.state, next, rules, ["0"]))).toEqual([`session-week-${next}-1`, next]);
+  // Three weeks away: only the one that runs is opened, and the first one's chunks are not asked for any more.
+  const late = planDue(first.state, Date.UTC(2025, 10, 5), rules, ["0"]);
+  expect(week(late)).toEqual([`session-week-${Date.UTC(2025, 10, 3)}-1`, Date.UTC(2025, 10, 3)]);
+  const fact = { seq: 9, t: friday, fact: "session.opened", session: "week", start: monday, remaining: 5 };
+  expect(answered(late.state, "0", fact, rules).entries).toEqual([]);
+});
+
+test("what is planned is searched for from the newest fact on, not through the history", async () => {
+  await acquireShard(db, "0", "test", 60_000);
+  await db.query({ text: "UPDATE shard SET fact_seq = 5000000 WHERE id = '0'" });
+  const scheduler = await opened(() => midnight);
+  await scheduler.look();
+  expect((await loadSchedule(db)).facts).toMatchObject({ "0": 5_000_000 });
 });
 
 test("a session opens in chunks until none remain; a fact told again changes nothing", () => {

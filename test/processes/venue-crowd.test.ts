@@ -7,13 +7,14 @@ import type { VenueStatus } from "#libs/contracts/live/venue.ts";
 import { clockSetting } from "#libs/process/clock.ts";
 import { startNats, startPostgres } from "#libs/process/servers/index.ts";
 import { spawnApp } from "#libs/process/spawn-app.ts";
+import { between } from "#apps/venue/crowd/price-path.ts";
 import { demoRules } from "#apps/venue/demo-rules.ts";
 import { readRecording, recordingFolder } from "#apps/venue/crowd/recording.ts";
 
-const options = { crash: "covid-2020-03", traders: 20, seed: 3 };
+const options = { crash: "covid-2020-03", traders: 20, seed: 3, to: null };
 const speed = 60;
 
-test("the crowd brings money, prices and orders, and trades on the venue", async () => {
+test("the crowd brings prices and orders, and trades on the venue", async () => {
   const folder = mkdtempSync(`${tmpdir()}/plimsoll-crowd-`);
   const [nats, postgres] = await Promise.all([startNats(), startPostgres({ fsync: false })]);
   await migrate(postgres.url);
@@ -52,4 +53,11 @@ test("the crowd brings money, prices and orders, and trades on the venue", async
     await Promise.all([nats.stop(), postgres.stop()]);
     rmSync(folder, { recursive: true, force: true });
   }
+});
+
+test("prices walk from one recorded point to the next and arrive at it to the letter", () => {
+  expect(between("100.5", "101", 0.5)).toBe("100.8");
+  expect(between("100.50", "101", 0.5)).toBe("100.75");
+  expect(between("0.0001", "0.0002", 0.5)).toBe("0.0002");
+  expect(between("7.10", "6", 1)).toBe("6");
 });

@@ -1,19 +1,20 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
-import { type Bus, connectBus, openLogReader } from "#libs/adapters/nats/index.ts";
-import { readLiveEntry } from "#libs/contracts/live/door.ts";
+import { type Bus, connectBus } from "#libs/adapters/nats/index.ts";
 import type { Decision } from "#libs/contracts/live/pre-trade.ts";
 import type { HandshakeReply, ResendReply, TradingReply, VenueReply, VenueStatus } from "#libs/contracts/live/venue.ts";
 import { type PrivateServer, startNats } from "#libs/process/servers/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import { venueDocument } from "../support/venue.ts";
+import { loggedEntries } from "../support/venue-log.ts";
 
 let nats: PrivateServer;
 let bus: Bus;
 let venue: RunningApp;
 let folder: string;
 let run = 0;
+const startWithinMs = 60_000;
 
 beforeAll(async () => {
   nats = await startNats();
@@ -26,12 +27,12 @@ beforeEach(async () => {
   writeFileSync(`${folder}/rules.json`, JSON.stringify(venueDocument));
   bus = await connectBus({ url: nats.url, name: "test", namespace: `venue${run}` });
   venue = await start();
-});
+}, startWithinMs);
 afterEach(async () => {
   await venue.stop();
   await bus.close();
   rmSync(folder, { recursive: true, force: true });
-});
+}, startWithinMs);
 
 async function start(): Promise<RunningApp> {
   const app = await spawnApp("venue", {
@@ -49,8 +50,8 @@ const ask = <T>(subject: string, body: unknown): Promise<T> => bus.request<T>(su
 type Gate = (request: string) => Partial<Decision> | Promise<Partial<Decision>>;
 
 /** Risk as a venue meets it: approves unless told otherwise. */
-function approve(gate: Gate = () => ({})): { stop(): void } {
-  return bus.respond(bus.names.subjects.rpc("0", "check"), async (data) => {
+function approve(gate: Gate = () => ({}), verb: "check" | "amend" = "check"): { stop(): void } {
+  return bus.respond(bus.names.subjects.rpc("0", verb), async (data) => {
     const { request } = JSON.parse(new TextDecoder().decode(data)) as { request: string };
     const decision: Decision = {
       request,
@@ -80,28 +81,7 @@ const place = (account: string, side: "buy" | "sell", qty: string, price: string
 
 const status = (): Promise<VenueStatus> => ask<VenueStatus>(bus.names.subjects.venue("status"), {});
 
-const silentMax = 50;
-
-/** The venue's entries in the shard's log up to a number, as margin reads them: duplicates by number are dropped. */
-async function logged(to: number) {
-  const reader = await openLogReader(bus, "0", { from: 1 });
-  const entries = new Map<number, { k: string; sourceSeq: number }>();
-  try {
-    // A message may come alone, so that only silence says that there are no more.
-    for (let silent = 0; silent < silentMax && entries.size < to;) {
-      const messages = await reader.next(1_000, 100);
-      silent = messages.length === 0 ? silent + 1 : 0;
-      for (const { data, subject } of messages) {
-        const read = readLiveEntry(data, subject);
-        if (!read.ok) throw new Error(JSON.stringify(read.problems));
-        entries.set(read.entry.sourceSeq, read.entry);
-      }
-    }
-  } finally {
-    await reader.stop();
-  }
-  return [...entries.values()];
-}
+const logged = (to: number) => loggedEntries(bus, to);
 
 test("without risk, late, unreadable or of a deposed leader: no order; cancels always", async () => {
   expect(await place("a1", "buy", "0.1", "50", "o1")).toMatchObject({ state: "rejected", codes: ["risk_unreachable"] });
@@ -125,6 +105,54 @@ test("without risk, late, unreadable or of a deposed leader: no order; cancels a
   risk.stop();
   const cancelled = await ask(bus.names.subjects.trading("cancel"), { account: "a1", id: "stands" });
   expect(cancelled).toMatchObject({ state: "cancelled" });
+});
+
+test("an amendment that risk does not approve in time leaves the order as it was; less needs nobody", async () => {
+  const check = approve();
+  const amend = (asked: object) =>
+    ask<TradingReply>(bus.names.subjects.trading("amend"), { account: "a1", id: "o1", ...asked });
+  expect(await amend({ qty: "1" })).toMatchObject({ state: "rejected", codes: ["order_unknown"] });
+  await place("a1", "buy", "0.1", "50", "o1");
+  await place("a3", "sell", "0.02", "50", "o2");
+  expect(await amend({ qty: "0.2" })).toMatchObject({ state: "rejected", filled: "0.02", codes: ["risk_unreachable"] });
+  expect(await amend({})).toMatchObject({ codes: ["unreadable"] });
+  for (const [asked, code] of [
+    [{ qty: "0.105" }, "lot_size"],
+    [{ price: "50.3" }, "tick_size"],
+  ] as const)
+    expect(await amend(asked)).toMatchObject({ state: "rejected", filled: "0.02", codes: [code] });
+  for (const [gate, code] of [
+    [() => ({ request: "another" }), "risk_unreadable"],
+    [() => ({ decision: "reject" as const, codes: ["initial_margin"] }), "initial_margin"],
+    [() => ({ epoch: 0 }), "stale_epoch"],
+    [() => ({ ttlMs: 0 }), "approval_expired"],
+  ] as const) {
+    const risk = approve(gate, "amend");
+    expect(await amend({ price: "49.5" })).toMatchObject({ state: "rejected", filled: "0.02", codes: [code] });
+    risk.stop();
+  }
+  // Asked once about an order, it is not asked a second time.
+  const slow = approve(() => new Promise(() => {}), "amend");
+  const first = amend({ price: "49" });
+  expect(await amend({ qty: "0.05" })).toMatchObject({ codes: ["amend_pending"] });
+  expect(await first).toMatchObject({ codes: ["risk_timeout"] });
+  slow.stop();
+  expect(await amend({ qty: "0.05" })).toMatchObject({ state: "resting", filled: "0.02", codes: [] });
+  const questions: unknown[] = [];
+  const risk = bus.subscribe(bus.names.subjects.rpc("0", "amend"), ({ data }) => {
+    questions.push(JSON.parse(new TextDecoder().decode(data)));
+  });
+  const yes = approve(() => ({}), "amend");
+  expect(await amend({ qty: "0.08", price: "49.5" })).toMatchObject({ state: "resting", filled: "0.02" });
+  // Risk is asked about what is still open.
+  expect(questions).toMatchObject([{ account: "a1", order: "o1", qty: "0.06", price: "49.5" }]);
+  expect((await logged(6)).slice(3)).toMatchObject([
+    // The approval that came too late: the order, told again as it stood.
+    { k: "order", id: "o1", qty: "0.08", price: "50" },
+    { k: "order", id: "o1", qty: "0.03", price: "50" },
+    { k: "order", id: "o1", qty: "0.06", price: "49.5", approval: { epoch: 1 } },
+  ]);
+  for (const one of [check, risk, yes]) one.stop();
 });
 
 test("killed at any moment, nothing is lost, doubled or out of order", async () => {
@@ -192,7 +220,10 @@ test("a handshake says the last number and the open orders of that number", asyn
     shard: "0",
     epoch: 4,
     lastSeq: 3,
-    openOrders: [{ account: "a1", id: "one", instrument: "BTC-PERP", qty: "0.06" }],
+    openOrders: [
+      { account: "a1", id: "one", instrument: "BTC-PERP", side: "buy", qty: "0.06", price: "50", reduceOnly: false },
+    ],
+    next: null,
   });
   expect(await ask(bus.names.subjects.venue("handshake"), { shard: "0", epoch: 3 })).toMatchObject({ epoch: 4 });
   expect((await status()).trades).toBe(1);

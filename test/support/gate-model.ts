@@ -4,10 +4,12 @@ import { bankruptcyPrices } from "#libs/domain/health/bankruptcy.ts";
 import { evaluateCross } from "#libs/domain/health/evaluate.ts";
 import { leverageUse } from "#libs/domain/margin/leverage.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
+import type { HaltState } from "#libs/domain/rule-set/types.ts";
 import type { Engine } from "#libs/engine/index.ts";
 
 /** What the slow checker remembers of an approval. */
 export interface Approved {
+  readonly account: string;
   readonly request: string;
   readonly order: string;
   readonly amends: boolean;
@@ -30,7 +32,8 @@ export function poolWith(engine: Engine, account: string, approved: readonly App
   const { book } = engine.machine;
   const view = book.crossView(book.findAccount(account));
   const orders = [...view.orders];
-  for (const { order, qty, terms } of approved) {
+  for (const { account: owner, order, qty, terms } of approved) {
+    if (owner !== account) continue;
     const at = orders.findIndex((one) => one.id === order);
     const known = orders[at];
     if (known === undefined) orders.push({ ...terms, qty });
@@ -53,6 +56,31 @@ export function termsOf(engine: Engine, account: string, order: OrderTerms): Res
     reduceOnly: order.reduceOnly ?? false,
     leverage: row < 0 ? instrument.maxLeverage : book.leverage(row),
   };
+}
+
+/** BRK-01 … BRK-08: `halted` where one of the states in force does not permit the order. */
+export function haltedCodes(
+  states: readonly HaltState[],
+  pool: CrossPool,
+  order: RestingOrder,
+  replaces: string | null,
+): string[] {
+  const here = (one: { instrument: { id: string } }): boolean => one.instrument.id === order.instrument.id;
+  const held = [...pool.positions, ...pool.isolated].find(here)?.qty ?? Rational.zero;
+  const against = order.side === "buy" ? held.sign < 0 : held.sign > 0;
+  const ahead = pool.orders.filter(
+    (one) => here(one) && one.side === order.side && !one.reduceOnly && one.id !== replaces,
+  );
+  const together = Rational.sum(ahead.map((one) => one.qty)).plus(order.qty);
+  const reduces = against && (order.reduceOnly || together.atMost(held.abs()));
+  const forbids: Readonly<Record<HaltState, boolean>> = {
+    normal: false,
+    reduce_only: !reduces,
+    no_new_orders: !reduces || !order.reduceOnly,
+    cancel_all: !reduces || !order.reduceOnly,
+    paused: true,
+  };
+  return states.some((one) => forbids[one]) ? ["halted"] : [];
 }
 
 /** By the plain rules on whole pools: the codes of margin, leverage, reduce-only sums and ids, in order of precedence. */

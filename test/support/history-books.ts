@@ -193,28 +193,27 @@ function changes(engine: Engine, before: Reading, after: Reading): Map<string, R
 
 /** I-26: a payment reaches everybody who holds the instrument, at its value at mark, and adds up to nothing. I-25: prices are positive. */
 export function checkFunding(engine: Engine): Check {
+  const matching = engine.machine.options.venue === "matching";
   return (entry) => {
     const accruedBefore = new Map<number, Rational>();
     const { book } = engine.machine;
     const number = entry.k === "funding" ? book.instrumentIndex(entry.instrument) : -1;
     if (number >= 0) for (const row of book.rowsOf(number)) accruedBefore.set(row, holdingOf(engine, row).accrued);
-    return ({ facts, after }) => {
+    return ({ facts, transactions, after }) => {
       for (let asset = 0; asset < book.assetCount; asset += 1)
         demand(indexOf(engine, asset).sign > 0, () => `I-25 index of ${asset}`);
-      if (
-        entry.k !== "funding" ||
-        facts.some((one) => one.fact.startsWith("liquidation") || one.fact.startsWith("adl"))
-      )
-        return;
+      if (entry.k !== "funding" || facts.some(({ fact }) => /^(liquidation|adl|funding\.refused)/.test(fact))) return;
       let total = zero;
-      for (const { row, instrument } of after.rows.values()) {
+      for (const { row, account, instrument } of after.rows.values()) {
         if (instrument !== entry.instrument) continue;
         const held = holdingOf(engine, row);
         const due = zero.minus(
           worth(held.instrument, held.qty, markOf(engine, number)).abs().times(Rational.parse(entry.rate)),
         );
         const expected = held.qty.sign > 0 ? due : zero.minus(due);
-        const paid = held.accrued.minus(accruedBefore.get(row) ?? zero);
+        // FUND-07: `clearing` behind a matching engine books at once what it accrues.
+        const booked = matching && account === "clearing" ? bookedAtOnce(transactions) : zero;
+        const paid = held.accrued.minus(accruedBefore.get(row) ?? zero).plus(booked);
         demand(
           paid.equals(expected),
           () => `I-26 ${instrument} row ${row} accrues ${paid.toString()} instead of ${expected.toString()}`,
@@ -225,3 +224,13 @@ export function checkFunding(engine: Engine): Check {
     };
   };
 }
+
+/** What the transactions of one payment turn from accrued into cash. */
+const bookedAtOnce = (transactions: Done["transactions"]): Rational =>
+  Rational.sum(
+    transactions
+      .filter(({ kind }) => kind === "funding")
+      .flatMap(({ postings }) => postings)
+      .filter((one) => one.leg === "cash")
+      .map((one) => one.amount),
+  );

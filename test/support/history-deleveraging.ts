@@ -95,7 +95,8 @@ export function checkDeleveraging(engine: Engine): Check {
     if (!outcome) frozen.clear();
     if (entry.k === "frame") ranked.clear();
     const saga = outcome ? [...engine.machine.sagas.values()].find((one) => one.effect === entry.effect) : undefined;
-    if (saga !== undefined && entry.k === "blocked") frozen.set(saga.id, bankruptcyOf(engine, saga.pool));
+    // An answer of another kind than was asked for judges nobody.
+    if (saga?.state === "locking" && entry.k === "blocked") frozen.set(saga.id, bankruptcyOf(engine, saga.pool));
     const untouched = outcome && (entry.k !== "closed" || entry.fills.length === 0);
     const queues =
       untouched && saga !== undefined

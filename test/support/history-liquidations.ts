@@ -9,7 +9,7 @@ const text = (fact: Fact, field: string): string => String(fact[field]);
 const number = (fact: Fact, field: string): Rational => exact(text(fact, field));
 
 /** Amounts of facts may have more digits than a border lets in. */
-function exact(written: string): Rational {
+export function exact(written: string): Rational {
   const [whole = "0", fraction = ""] = written.split(".");
   return Rational.ofUnits(BigInt(whole + fraction), fraction.length);
 }
@@ -39,6 +39,7 @@ export function checkTriggers(engine: Engine): Check {
     const pool = poolOfOutcome(engine, entry);
     const before = pool === null ? null : plainHealth(engine, pool);
     const due = before === null ? 0 : stageOf(engine, before);
+    const bound = boundOf(engine, entry);
     return ({ facts, before: was, after }) => {
       for (const fact of facts) {
         if (fact.fact !== "liquidation.started") continue;
@@ -54,12 +55,15 @@ export function checkTriggers(engine: Engine): Check {
         const named = facts
           .filter((one) => one.fact !== "order.cancelled" && one.fact !== "warning")
           .every((one) => one["account"] === mine);
-        if (named) demand(sameMoney(was, after), () => "I-13 a release that costs something");
+        // A debt that it went with may come due for conversion once it is free.
+        const converted = facts.some((one) => one.fact === "conversion.booked");
+        if (named && !converted) demand(sameMoney(was, after), () => "I-13 a release that costs something");
       }
       const partial = steps.length > 0 && steps.every((one) => one["stage"] === 2);
       if (
         entry.k !== "closed" ||
         !partial ||
+        !bound ||
         facts.some((one) => one.fact === "conversion.booked" || one.fact === "insurance.paid")
       )
         return;
@@ -69,6 +73,18 @@ export function checkTriggers(engine: Engine): Check {
       demand(raised, () => `I-14 a partial close takes the ratio from ${ratio(before)} to ${ratio(now)}`);
     };
   };
+}
+
+/** Whether an answer is to an order of this frame, and no fill of it worse than its limit: of any other nothing is promised. */
+function boundOf(engine: Engine, entry: Entry): boolean {
+  const { openEffects, sagas, frame } = engine.machine;
+  const order = entry.k === "closed" ? openEffects.get(entry.effect) : undefined;
+  if (entry.k !== "closed" || order?.effect !== "close") return false;
+  const current = [...sagas.values()].some((one) => one.effect === order.id && one.frame === frame);
+  const limit = order.limit === null ? null : exact(order.limit);
+  const sells = order.side === "sell";
+  const within = (price: Rational): boolean => limit === null || (sells ? price.atLeast(limit) : price.atMost(limit));
+  return current && entry.fills.every((one) => within(exact(one.price)));
 }
 
 const ratio = ({ maintenance, mm }: { maintenance: Rational; mm: Rational }): string =>
@@ -143,6 +159,8 @@ function lotsTheFundCouldTopUp(engine: Engine, pool: number): Map<string, boolea
   const { book, sagas, rules, ledger } = engine.machine;
   const found = new Map<string, boolean>();
   const saga = [...sagas.values()].find((one) => one.pool === pool);
+  // A matching engine may have nothing to fill them with.
+  if (engine.machine.options.venue === "matching") return found;
   if (saga === undefined || rules.liquidity !== "mark" || rules.fund.brake !== null) return found;
   for (const row of rowsOfPool(engine, pool)) {
     const held = holdingOf(engine, row);
@@ -188,8 +206,8 @@ export function checkDebts(engine: Engine): Check {
       const rest = owed.minus(paid).minus(parked);
       const price = indexOf(engine, asset);
       restUsd = restUsd.plus(rest.times(price));
-      // What other funds give in kind is worth what it stands for, up to a quantum of it each time.
-      if (rest.sign < 0) slackUsd = slackUsd.plus(quantum.times(price).times(Rational.ofInteger(facts.length)));
+      // What funds give in kind is worth what it stands for, up to a quantum of it each time.
+      if (paid.sign > 0) slackUsd = slackUsd.plus(quantum.times(price).times(Rational.ofInteger(facts.length)));
       const spent = legs(fund, ["fill", "bad_debt"], -1).negated();
       const said = told("insurance.paid").plus(told("debt.repaid"));
       demand(spent.equals(said), () => `I-05 the fund of ${id} gives ${spent.toString()} and says ${said.toString()}`);
@@ -243,7 +261,9 @@ export function checkClosingFees(engine: Engine): Check {
       for (const fact of facts) {
         const key = `${text(fact, "saga")} ${text(fact, "instrument")}`;
         const { book } = engine.machine;
-        if (fact.fact === "liquidation.step" && fact["stage"] === 3 && fact["counterparty"] === "market") {
+        // On the book: the simulated one's `market`, or `clearing` for the other half at a matching engine.
+        const onBook = fact["counterparty"] === "market" || fact["counterparty"] === "clearing";
+        if (fact.fact === "liquidation.step" && fact["stage"] === 3 && onBook) {
           const rules = book.instrumentRules(book.instrumentIndex(text(fact, "instrument")));
           const size = worth(rules, number(fact, "qty"), number(fact, "price")).abs();
           closed.set(key, (closed.get(key) ?? zero).plus(size));

@@ -6,7 +6,7 @@ import { everyPool, plainHealth, rowsOfPool, stageOf } from "./history-health.ts
 import { type Check, demand, type Done } from "./history-run.ts";
 
 /** After these the engine does not look at health (SCENARIO): whoever is due waits for the next entry. */
-const unlooked = new Set(["order", "cancel", "mode", "halt", "fund", "house", "position"]);
+const unlooked = new Set("order cancel mode halt fund house position attest session refused withdrawn".split(" "));
 
 function looksAtHealth(entry: Entry): boolean {
   if (entry.k !== "frame") return !unlooked.has(entry.k);

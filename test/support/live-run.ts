@@ -14,21 +14,32 @@ export type Said = EntryBody;
 
 /** An engine behind a matching engine, with the log it was given: every entry numbered by its producer. */
 export class LiveLog {
-  readonly engine: Engine;
+  readonly #options: Partial<MachineOptions>;
+  engine: Engine;
   readonly log: Entry[] = [];
   readonly facts: Fact[] = [];
   readonly #seqs = new Map<string, number>();
   t = 0;
 
   constructor(document: RuleDocument, options: Partial<MachineOptions> = {}) {
-    this.engine = Engine.create(document, { venue: "matching", ...options });
+    this.#options = { venue: "matching", ...options };
+    this.engine = Engine.create(document, this.#options);
+  }
+
+  /** Goes on with an engine that has been restored from a snapshot of this one. */
+  restart(): void {
+    this.engine = Engine.restore(this.engine.snapshot(), this.#options);
+  }
+
+  /** The entry that would be applied now. */
+  numbered(body: Said, source = sourceOf(body)): Entry & { readonly sourceSeq: number } {
+    return { ...body, t: this.t, source, sourceSeq: (this.#seqs.get(source) ?? 0) + 1 };
   }
 
   apply(body: Said, source = sourceOf(body)): Applied {
-    const sourceSeq = (this.#seqs.get(source) ?? 0) + 1;
-    const entry: Entry = { ...body, t: this.t, source, sourceSeq };
+    const entry = this.numbered(body, source);
     const applied = this.engine.apply(entry);
-    this.#seqs.set(source, sourceSeq);
+    this.#seqs.set(source, entry.sourceSeq);
     this.log.push(entry);
     this.facts.push(...applied.facts);
     return applied;

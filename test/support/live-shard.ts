@@ -1,15 +1,18 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Bus, connectBus, ensureStreams, openEntryWriter } from "#libs/adapters/nats/index.ts";
-import { type Database, genesisHash, journalPages, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
+import { type Bus, connectBus, ensureStreams, type EntryWriter, openEntryWriter } from "#libs/adapters/nats/index.ts";
+import { type Database, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
+import { urlAs } from "./database-roles.ts";
 import type { ReconcileReply, ShardStatus } from "#libs/contracts/live/margin.ts";
 import type { RpcVerb } from "#libs/contracts/live/subjects.ts";
-import type { HandshakeReply, ResendReply } from "#libs/contracts/live/venue.ts";
 import type { Entry, EntryBody } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import { Replayer } from "#libs/journal/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
+import { Partner } from "./partner.ts";
+import { deleteStreams } from "./streams.ts";
+
+const marketStart = 1_760_000_000_000;
 
 export const shardRules: RuleDocument = {
   assets: [{ id: "USDT", quantum: "0.000001" }, { id: "BTC" }],
@@ -47,142 +50,138 @@ export async function eventually<T>(what: string, ask: () => Promise<T | null | 
   throw new Error(`${what} did not come`, { cause: last });
 }
 
-/** The other side of a shard: numbers entries as the matching engine does, and gives them again when it is asked. */
-class Partner {
-  readonly entries: Entry[] = [];
-  resends = 0;
-  readonly #bus: Bus;
-
-  constructor(bus: Bus) {
-    this.#bus = bus;
-    bus.respond(bus.names.subjects.venue("handshake"), (data) => this.#handshake(data));
-    bus.respond(bus.names.subjects.venue("resend"), (data) => this.#resend(data));
-  }
-
-  number(body: EntryBody, t: number): Entry {
-    const entry = { ...body, t, source: "venue", sourceSeq: this.entries.length + 1 };
-    this.entries.push(entry);
-    return entry;
-  }
-
-  #handshake(data: Uint8Array): HandshakeReply {
-    const { shard, epoch } = JSON.parse(new TextDecoder().decode(data)) as { shard: string; epoch: number };
-    return { shard, epoch, lastSeq: this.entries.length, openOrders: [] };
-  }
-
-  #resend(data: Uint8Array): ResendReply {
-    this.resends += 1;
-    const { shard, from, to } = JSON.parse(new TextDecoder().decode(data)) as {
-      shard: string;
-      from: number;
-      to: number;
-    };
-    return { shard, entries: this.entries.slice(from - 1, to), lastSeq: this.entries.length };
-  }
-
-  get bus(): Bus {
-    return this.#bus;
-  }
+interface Place {
+  readonly natsUrl: string;
+  readonly databaseUrl: string;
+  readonly bus: Bus;
+  readonly db: Database;
+  readonly folder: string;
 }
 
-export interface LiveShard {
+export type Role = "leader" | "follower";
+
+/** A shard of its own, with a partner instead of a matching engine. */
+export class LiveShard {
   readonly bus: Bus;
   readonly db: Database;
   readonly partner: Partner;
-  start(role?: "leader" | "follower"): Promise<RunningApp>;
+  readonly natsUrl: string;
+  readonly #environment: Readonly<Record<string, string>>;
+  readonly #folder: string;
+  readonly #apps: RunningApp[] = [];
+  readonly #writers = new Map<string, EntryWriter>();
+  #t = marketStart;
+  #lastSeq = 0;
+
+  constructor({ natsUrl, databaseUrl, bus, db, folder }: Place) {
+    this.bus = bus;
+    this.db = db;
+    this.natsUrl = natsUrl;
+    this.partner = new Partner(bus);
+    this.#folder = folder;
+    const rules = join(folder, "rules.json");
+    writeFileSync(rules, JSON.stringify(shardRules));
+    const servers = { NATS_URL: natsUrl, DATABASE_URL: databaseUrl };
+    this.#environment = { ...servers, PLIMSOLL_NAMESPACE: bus.names.namespace, PLIMSOLL_RULES: rules };
+  }
+
+  /** Position of the newest entry put here. */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  async start(role: Role = "leader", settings: Readonly<Record<string, string>> = {}): Promise<RunningApp> {
+    const clock = { PLIMSOLL_CLOCK: `${marketStart}@1@${Date.now()}` };
+    const app = await spawnApp("margin", { ...this.#environment, ...clock, ...settings }, { arguments: [role] });
+    this.#apps.push(app);
+    return app;
+  }
+
   /** One of an operator's or the mark-price process's entries, stored. */
-  put(source: string, body: EntryBody): Promise<number>;
+  async put(source: string, body: EntryBody): Promise<number> {
+    return this.#note(this.#writer(source).write(body, this.#tick()).stored);
+  }
+
   /** Puts an entry of the matching engine into the log. */
-  trade(body: EntryBody): Promise<void>;
+  async trade(body: EntryBody): Promise<void> {
+    await this.#note(this.#writer("venue").writeNumbered(this.partner.number(body, this.#tick())).stored);
+  }
+
+  /** An entry that the matching engine numbers and the log never gets. */
+  lose(body: EntryBody): Entry {
+    return this.partner.number(body, this.#tick());
+  }
+
   /** Any bytes on a subject of the log. */
-  raw(kind: string, body: unknown): Promise<void>;
-  ask<T>(verb: RpcVerb, body: unknown): Promise<T>;
-  status(asked?: object): Promise<ShardStatus>;
+  async raw(kind: string, body: unknown): Promise<void> {
+    this.bus.publish(this.bus.names.subjects.entry("0", kind), body);
+    await this.bus.flush();
+  }
+
+  async ask<T>(verb: RpcVerb, body: unknown): Promise<T> {
+    return this.bus.request<T>(this.bus.names.subjects.rpc("0", verb), body, { timeoutMs: 2_000 });
+  }
+
+  async status(asked: object = {}): Promise<ShardStatus> {
+    return this.ask<ShardStatus>("status", asked);
+  }
+
   /** Waits until everything put so far is committed. */
-  settled(): Promise<ShardStatus>;
-  reconcile(): Promise<ReconcileReply>;
-  replayed(): Promise<Replayer>;
-  stop(): Promise<void>;
-}
+  async settled(): Promise<ShardStatus> {
+    return this.committed(this.#lastSeq);
+  }
 
-async function replayedFrom(db: Database): Promise<Replayer> {
-  const replayer = new Replayer();
-  for await (const page of journalPages(db, "0", { afterEntry: 0, hash: genesisHash }))
-    for (const batch of page) replayer.replay(batch);
-  return replayer;
-}
+  /** Waits until a position is committed. */
+  async committed(seq: number): Promise<ShardStatus> {
+    return eventually("the commit", async () => {
+      const now = await this.status();
+      return now.committedSeq >= seq ? now : null;
+    });
+  }
 
-async function startMargin(environment: Readonly<Record<string, string>>, role: string): Promise<RunningApp> {
-  const clock = { PLIMSOLL_CLOCK: `1760000000000@1@${Date.now()}` };
-  return spawnApp("margin", { ...environment, ...clock }, { arguments: [role] });
+  /** Memory against tables, of the accounts above one. */
+  async reconcile(after: string): Promise<ReconcileReply> {
+    return this.ask<ReconcileReply>("reconcile", { limit: 1000, ...(after === "" ? {} : { after }) });
+  }
+
+  async stop(): Promise<void> {
+    for (const app of this.#apps) if (app.running) await app.stop();
+    for (const one of this.#writers.values()) await one.close();
+    await this.bus.close();
+    await this.db.close();
+    await deleteStreams(this.natsUrl, this.bus.names).catch(() => {});
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #writer(source: string): EntryWriter {
+    const known = this.#writers.get(source) ?? openEntryWriter(this.bus, { shard: "0", source, lastSeq: 0 });
+    this.#writers.set(source, known);
+    return known;
+  }
+
+  #tick(): number {
+    this.#t += 1;
+    return this.#t;
+  }
+
+  async #note(stored: Promise<number>): Promise<number> {
+    const seq = await stored;
+    this.#lastSeq = Math.max(this.#lastSeq, seq);
+    return seq;
+  }
 }
 
 let runs = 0;
 
-/** A shard of its own on these servers, with a partner instead of a matching engine. */
+/** On these servers, with names of its own. */
 export async function liveShard(natsUrl: string, databaseUrl: string): Promise<LiveShard> {
   runs += 1;
   const namespace = `shard${process.pid}x${runs}`;
   const folder = mkdtempSync(join(tmpdir(), "plimsoll-shard-"));
-  const rules = join(folder, "rules.json");
-  writeFileSync(rules, JSON.stringify(shardRules));
   await migrate(databaseUrl);
+  const ownUrl = await urlAs("margin", databaseUrl);
   const db = openDatabase({ url: databaseUrl, name: "test" });
   const bus = await connectBus({ url: natsUrl, name: "test", namespace });
   await ensureStreams(bus, ["0"]);
-  const partner = new Partner(bus);
-  const apps: RunningApp[] = [];
-  const writers = new Map<string, ReturnType<typeof openEntryWriter>>();
-  const writer = (source: string) => {
-    const known = writers.get(source) ?? openEntryWriter(bus, { shard: "0", source, lastSeq: 0 });
-    writers.set(source, known);
-    return known;
-  };
-  let t = 1_760_000_000_000;
-  let lastSeq = 0;
-  const note = async (stored: Promise<number>): Promise<number> => {
-    const seq = await stored;
-    lastSeq = Math.max(lastSeq, seq);
-    return seq;
-  };
-  const ask = async <T>(verb: RpcVerb, body: unknown): Promise<T> =>
-    bus.request<T>(bus.names.subjects.rpc("0", verb), body, { timeoutMs: 2_000 });
-  const status = async (asked: object = {}): Promise<ShardStatus> => ask<ShardStatus>("status", asked);
-  return {
-    bus,
-    db,
-    partner,
-    async start(role = "leader") {
-      const environment = { NATS_URL: natsUrl, DATABASE_URL: databaseUrl };
-      const own = { PLIMSOLL_NAMESPACE: namespace, PLIMSOLL_RULES: rules };
-      const app = await startMargin({ ...environment, ...own }, role);
-      apps.push(app);
-      return app;
-    },
-    put: async (source, body) => note(writer(source).write(body, (t += 1)).stored),
-    async trade(body) {
-      await note(writer("venue").writeNumbered(partner.number(body, (t += 1))).stored);
-    },
-    async raw(kind, body) {
-      const subject = bus.names.subjects.entry("0", kind);
-      bus.publish(subject, body);
-      await bus.flush();
-    },
-    ask,
-    status,
-    settled: async () =>
-      eventually("the commit", async () => {
-        const now = await status();
-        return now.committedSeq >= lastSeq ? now : null;
-      }),
-    reconcile: async () => ask<ReconcileReply>("reconcile", { limit: 1000 }),
-    replayed: async () => replayedFrom(db),
-    async stop() {
-      for (const app of apps) if (app.running) await app.stop();
-      for (const one of writers.values()) await one.close();
-      await bus.close();
-      await db.close();
-      rmSync(folder, { recursive: true, force: true });
-    },
-  };
+  return new LiveShard({ natsUrl, databaseUrl: ownUrl, bus, db, folder });
 }

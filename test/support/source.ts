@@ -17,6 +17,7 @@ export type Source = { readonly path: string; readonly text: string; readonly tr
 /** One import or re-export; `typeOnly` when nothing of it is left at run time. */
 export type Import = { readonly specifier: string; readonly typeOnly: boolean; readonly line: number };
 
+/** Not the repository's own; `.git` is a file in a linked worktree. */
 const unread = new Set(["node_modules", ".git", "coverage"]);
 
 /** Every file of the given folders (of the whole repository for "."), sorted; a folder that is missing is empty. */
@@ -25,9 +26,9 @@ export function filesUnder(...folders: readonly string[]): string[] {
   const visit = (folder: string): void => {
     for (const entry of readdirSync(folder, { withFileTypes: true })) {
       const path = join(folder, entry.name);
-      if (entry.isDirectory()) {
-        if (!unread.has(entry.name)) visit(path);
-      } else if (entry.isFile()) found.push(relative(root, path).split(sep).join("/"));
+      if (unread.has(entry.name)) continue;
+      if (entry.isDirectory()) visit(path);
+      else if (entry.isFile()) found.push(relative(root, path).split(sep).join("/"));
     }
   };
   for (const folder of folders) {

@@ -1,9 +1,9 @@
 import fc from "fast-check";
-import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import type { InstrumentDocument, RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { amended } from "#apps/venue/matching/amend.ts";
 import type { Command, VenueEffect } from "#apps/venue/matching/commands.ts";
+import { applyCommand } from "#apps/venue/matching/exchange.ts";
 import { Floor } from "#apps/venue/matching/floor.ts";
-import { type Grid, gridsOf, Owners } from "#apps/venue/matching/grid.ts";
 
 /** Two contracts and an entity of two accounts. */
 export const venueDocument: RuleDocument = {
@@ -27,11 +27,13 @@ export const venueDocument: RuleDocument = {
 export const venueShards = ["0", "1"] as const;
 
 export function venueParts(document: RuleDocument = venueDocument, shards: readonly string[] = venueShards) {
-  const { rules, problems } = compileRules(document, 1);
-  if (problems.length > 0) throw new Error(JSON.stringify(problems));
-  const grids: ReadonlyMap<string, Grid> = gridsOf(rules);
-  const owners = new Owners(rules, shards);
-  return { rules, grids, owners, floor: () => new Floor(grids, owners) };
+  const genesis = () => document;
+  const floor = (): Floor => {
+    const made = new Floor(shards);
+    applyCommand(made, { c: "rules", t: 0, version: 1, document });
+    return made;
+  };
+  return { shards, genesis, floor };
 }
 
 export const venueAccounts = ["a1", "a2", "a3", "a4", "a5"] as const;
@@ -49,6 +51,7 @@ export type Step =
       readonly ioc: boolean;
       readonly reduceOnly: boolean;
     }
+  | { readonly step: "amend"; readonly pick: number; readonly total: number | null; readonly limit: number | null }
   | { readonly step: "cancel"; readonly pick: number }
   | { readonly step: "cancel_all"; readonly account: string; readonly instrument: string | null }
   | { readonly step: "block"; readonly account: string; readonly instrument: string | null }
@@ -62,11 +65,12 @@ export type Step =
       readonly budget: number | null;
     }
   | { readonly step: "withdraw"; readonly pick: number }
+  | { readonly step: "tick"; readonly tick: string }
   | { readonly step: "again"; readonly pick: number };
 
 const account = fc.constantFrom(...venueAccounts);
 const instrument = fc.constantFrom(...instruments);
-const ticks = fc.integer({ min: 90, max: 110 });
+const ticks = fc.integer({ min: 95, max: 105 });
 const rare = (odds: number) => fc.integer({ min: 1, max: odds }).map((drawn) => drawn === 1);
 
 const place = fc.record({
@@ -85,6 +89,15 @@ const pool = { account, instrument: fc.option(instrument, { nil: null }) };
 export const venueSteps = fc.array(
   fc.oneof(
     { arbitrary: place, weight: 14 },
+    {
+      arbitrary: fc.record({
+        step: fc.constant("amend" as const),
+        pick,
+        total: fc.option(fc.integer({ min: 1, max: 25 }), { nil: null }),
+        limit: fc.option(ticks, { nil: null }),
+      }),
+      weight: 5,
+    },
     { arbitrary: fc.record({ step: fc.constant("cancel" as const), pick }), weight: 3 },
     { arbitrary: fc.record({ step: fc.constant("cancel_all" as const), ...pool }), weight: 1 },
     { arbitrary: fc.record({ step: fc.constant("block" as const), ...pool }), weight: 1 },
@@ -101,9 +114,14 @@ export const venueSteps = fc.array(
       weight: 2,
     },
     { arbitrary: fc.record({ step: fc.constant("withdraw" as const), pick }), weight: 1 },
+    {
+      arbitrary: fc.record({ step: fc.constant("tick" as const), tick: fc.constantFrom("0.25", "0.5", "1") }),
+      weight: 1,
+    },
     { arbitrary: fc.record({ step: fc.constant("again" as const), pick }), weight: 1 },
   ),
-  { minLength: 1, maxLength: 60 },
+  // Histories of the full length, not the short ones that are made by default.
+  { minLength: 1, maxLength: 60, size: "max" },
 );
 
 /** Turns steps into commands, given what the floor holds when each is due; null: there is nothing to do it to. */
@@ -135,12 +153,25 @@ export class StepReader {
       };
       return { c: "place", t, terms, approval };
     }
+    if (step.step === "amend") {
+      const order = this.#order(step.pick);
+      if (order === undefined) return null;
+      const { total, limit } = step;
+      const { less, open } = amended(order, total, limit);
+      const asked = less ? null : { ...approval, lots: open };
+      return { c: "amend", t, account: order.account, id: order.id, total, limit, approval: asked };
+    }
     if (step.step === "cancel_all") return { c: "cancel_all", t, account: step.account, instrument: step.instrument };
     if (step.step === "cancel") {
       const order = this.#order(step.pick);
       return order === undefined ? null : { c: "cancel", t, account: order.account, id: order.id };
     }
     if (step.step === "unblock") return this.#unblock(step.pick, t);
+    if (step.step === "tick") {
+      const [first, ...others] = venueDocument.instruments;
+      const instruments = [{ ...(first as InstrumentDocument), tick: step.tick }, ...others];
+      return { c: "rules", t, version: this.#floor.ruleVersion + 1, document: { ...venueDocument, instruments } };
+    }
     const effect = this.#effect(step);
     if (effect === null || effect.effect === "cancel") return null;
     this.#effects.push(effect);

@@ -1,0 +1,174 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "vitest";
+import { openEntryWriter } from "#libs/adapters/nats/index.ts";
+import { reckon } from "#apps/cli/live/ending.ts";
+import type { Latencies } from "#apps/cli/live/latencies.ts";
+import { LiveModel } from "#apps/cli/live/model.ts";
+import { type Program, Processes } from "#apps/cli/live/processes.ts";
+import { type Servers, startServers } from "#apps/cli/live/servers.ts";
+import { Watch } from "#apps/cli/live/watch.ts";
+import type { TradingReply } from "#libs/contracts/live/venue.ts";
+import type { EntryBody } from "#libs/contracts/log.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { eventually } from "./live-shard.ts";
+
+/** One perpetual of which a close is one slice, so that a liquidation is as short as it can be. */
+export const exchangeRules: RuleDocument = {
+  assets: [{ id: "USDT", quantum: "0.000001" }, { id: "BTC" }],
+  instruments: [
+    {
+      id: "BTC-PERP",
+      kind: "linear",
+      base: "BTC",
+      quote: "USDT",
+      settle: "USDT",
+      index: "BTC",
+      tick: "0.5",
+      lot: "0.001",
+      tiers: [{ from: "0", im: "0.01", mm: "0.005" }],
+    },
+  ],
+  liquidation: { partialAt: "1.05", fullAt: "1.04", target: "1.1", depthShare: "1", maxSlippage: "0.05" },
+  liquidity: "depth",
+};
+
+const programs: readonly Program[] = [
+  { name: "venue", app: "venue", ready: "ready" },
+  { name: "margin", app: "margin", ready: "listening" },
+  { name: "liquidation", app: "liquidation", ready: "listening" },
+];
+const withinMs = 5_000;
+const shards = ["0"];
+
+type Order = {
+  readonly account: string;
+  readonly side: "buy" | "sell";
+  readonly qty: string;
+  readonly price?: string;
+  readonly ioc?: boolean;
+};
+
+/**
+ * Matching engine, risk engine and liquidation as processes on servers of their own; the test is its traders, its operator and its
+ * prices. A process that dies is started again, as by a supervisor.
+ */
+export class LiveExchange {
+  readonly servers: Servers;
+  readonly processes: Processes;
+  readonly watch: Watch;
+  readonly model: LiveModel;
+  readonly #writers: ReadonlyMap<string, ReturnType<typeof openEntryWriter>>;
+  #orders = 0;
+  #stored = 0;
+  #filled = 0;
+  #prices: NodeJS.Timeout | null = null;
+  #mark = "50000";
+
+  private constructor(servers: Servers, processes: Processes, watch: Watch, model: LiveModel) {
+    this.servers = servers;
+    this.processes = processes;
+    this.watch = watch;
+    this.model = model;
+    this.#writers = new Map(
+      ["operator", "mark-price"].map((source) => [
+        source,
+        openEntryWriter(watch.bus, { shard: "0", source, lastSeq: 0 }),
+      ]),
+    );
+  }
+
+  static async start(rules: RuleDocument = exchangeRules): Promise<LiveExchange> {
+    const servers = await startServers({ nats: null, redis: null, database: null }, null, () => {});
+    const file = join(servers.folder, "rules.json");
+    writeFileSync(file, JSON.stringify(rules));
+    const model = new LiveModel();
+    const watch = await Watch.open({ ...servers, shards }, model);
+    const processes = new Processes({
+      NATS_URL: servers.natsUrl,
+      REDIS_URL: servers.redisUrl,
+      DATABASE_URL: servers.databaseUrl,
+      PLIMSOLL_NAMESPACE: servers.namespace,
+      PLIMSOLL_DATA: servers.folder,
+      PLIMSOLL_RULES: file,
+    });
+    await processes.start(programs, () => {});
+    const exchange = new LiveExchange(servers, processes, watch, model);
+    exchange.price(exchange.#mark);
+    exchange.#prices = setInterval(() => exchange.price(exchange.#mark), 100);
+    await exchange.ready();
+    return exchange;
+  }
+
+  get latencies(): Latencies {
+    return this.watch.latencies;
+  }
+
+  /** Trades of these orders that the matching engine has acknowledged, in contracts of 0.001. */
+  get filled(): number {
+    return this.#filled;
+  }
+
+  async ready(): Promise<void> {
+    await eventually("a shard that is ready", async () => (await this.watch.status("0", {})).state === "ready");
+  }
+
+  /** An entry of an operator's, acknowledged by the log. */
+  async enter(body: EntryBody): Promise<void> {
+    await this.#write("operator", body);
+  }
+
+  async deposit(account: string, amount: string): Promise<void> {
+    await this.enter({ k: "cash", account, asset: "USDT", amount });
+  }
+
+  /** From now on the mark, and the index with it: in a frame at once and every 100 ms. */
+  price(mark: string): void {
+    this.#mark = mark;
+    void this.#write("mark-price", { k: "frame", index: { USDT: "1", BTC: mark }, mark: { "BTC-PERP": mark } }).catch(
+      () => {},
+    );
+  }
+
+  async place(order: Order): Promise<TradingReply> {
+    this.#orders += 1;
+    const body = { instrument: "BTC-PERP", id: `o${this.#orders}`, ...order };
+    const { bus } = this.watch;
+    const reply = await bus.request<TradingReply>(bus.names.subjects.trading("place"), body, { timeoutMs: withinMs });
+    this.#filled += Math.round(Number(reply.filled) * 1_000);
+    return reply;
+  }
+
+  async #write(source: string, body: EntryBody): Promise<void> {
+    const writer = this.#writers.get(source);
+    if (writer === undefined) throw new Error(`nobody writes as ${source}`);
+    this.#stored = Math.max(this.#stored, await writer.write(body, Date.now()).stored);
+  }
+
+  /** Everything that has been acknowledged is committed, and nothing is under way. */
+  async settled(): Promise<void> {
+    await eventually("rest", async () => {
+      const { committedSeq, openEffects, openSagas } = await this.watch.status("0", {});
+      return committedSeq >= this.#stored && openEffects === 0 && openSagas === 0;
+    });
+  }
+
+  /** Memory = PostgreSQL = ledger = matching engine, and a fresh engine reaches the leader's hash. Ends the processes. */
+  async expectAgreement(): Promise<void> {
+    const checks = await reckon(
+      { servers: this.servers, processes: this.processes, watch: this.watch, model: this.model, shards },
+      () => {},
+    );
+    // A process that was killed is a problem of its own making here.
+    const broken = checks.filter(({ what, ok }) => !ok && what !== "processes");
+    expect(broken).toEqual([]);
+  }
+
+  async stop(): Promise<void> {
+    if (this.#prices !== null) clearInterval(this.#prices);
+    for (const writer of this.#writers.values()) await writer.close();
+    await this.processes.stop();
+    await this.watch.close();
+    await this.servers.stop();
+  }
+}
