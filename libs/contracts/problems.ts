@@ -36,6 +36,8 @@ export const problemCodes = {
   unknown_order: "no earlier entry is that account's order",
   unknown_source: "the rules name no such source of the asset's price",
   unknown_entity: "no such entity",
+  unknown_tier: "no such tier of clients",
+  unknown_check: "no check that can run in shadow",
   unknown_id: "neither an asset nor an instrument",
   not_dated: "the instrument has no expiry",
   time_falls: "a time before that of an earlier entry",

@@ -1,5 +1,6 @@
 import Type from "typebox";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { hierarchySchemas, InstrumentLimitsSchema, LimitsSchema, placeSchemas } from "./limit-schema.ts";
 import { Amount, byId, Count, Duration, Id, maybe, oneOf, record, Time } from "./primitives.ts";
 
 const Slices = Type.Array(record({ upTo: maybe(Amount), weight: Amount }), { minItems: 1, maxItems: 100 });
@@ -57,16 +58,8 @@ export const InstrumentSchema = record({
   adlPolicy: maybe(oneOf("queue", "pro-rata", "hedge-aware", "hedge-aware-pro-rata")),
   expiry: maybe(Time),
   funding: maybe(FundingSchema),
-  limits: maybe(
-    record({
-      maxPosition: maybe(Amount),
-      maxLong: maybe(Amount),
-      maxShort: maybe(Amount),
-      maxOrderQty: maybe(Amount),
-      maxOpenInterest: maybe(Amount),
-      maxOpenInterestShare: maybe(Amount),
-    }),
-  ),
+  limits: maybe(InstrumentLimitsSchema),
+  ...placeSchemas,
 });
 
 const LiquidationSchema = record({
@@ -130,9 +123,9 @@ export const RuleSchema = record({
     ),
   ),
   marks: maybe(MarksSchema),
-  limits: maybe(record({ maxLeverage: maybe(Amount), maxOpenPositions: maybe(Count), maxNotionalUsd: maybe(Amount) })),
+  limits: maybe(LimitsSchema),
   breakers: maybe(BreakersSchema),
-  entities: maybe(byId(record({ accounts: Type.Array(Id, { maxItems: 100_000 }) }))),
+  ...hierarchySchemas,
   liquidity: maybe(oneOf("mark", "depth", "none")),
   funding: maybe(FundingSchema),
   settlementMinutes: maybe(Count),

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { filesUnder, parseSource, readText, sourcesUnder, walk } from "#test/support/source.ts";
 import type { Source } from "#test/support/source.ts";
 
-const prefixes = "NUM|POS|TIER|COL|HAIR|ORD|HEALTH|LIQ|ADL|MARK|BRK|FUND|EXP|INV";
+const prefixes = "NUM|POS|TIER|COL|HAIR|ORD|LIM|HEALTH|LIQ|ADL|MARK|BRK|FUND|EXP|INV";
 const code = new RegExp(`\\b(?:${prefixes})-\\d{2}\\b`, "g");
 const declaration = new RegExp(`^- \\*\\*((?:${prefixes})-\\d{2})\\*\\*`, "gm");
 

@@ -13,12 +13,6 @@ const constants = table(`
   instruments | maker fee                                          | instruments[].makerFee               | "0.0002"
   instruments | taker fee                                          | instruments[].takerFee               | "0.0005"
   instruments | price band                                         | instruments[].priceBand              | "0.05"
-  instruments | position limit                                     | instruments[].limits.maxPosition     | "100"
-  instruments | position limit, long                               | instruments[].limits.maxLong         | "100"
-  instruments | position limit, short                              | instruments[].limits.maxShort        | "100"
-  instruments | order size limit                                   | instruments[].limits.maxOrderQty     | "10"
-  instruments | open-interest limit                                | instruments[].limits.maxOpenInterest | "1000"
-  instruments | share of open interest                             | instruments[].limits.maxOpenInterestShare | "0.2"
   tiers       | floors and rates                                   | instruments[].tiers                  | [{"from":"0","im":"0.1","mm":"0.05"}]
   tiers       | how they are read                                  | instruments[].tierMode               | "whole"
   tiers       | where they are read                                | instruments[].notional               | "entry"
@@ -41,9 +35,46 @@ const constants = table(`
   conversion  | fee                                                | assets[].conversionFee               | "0.001"
   conversion  | cap of the house's holding                         | assets[].conversionCap               | "10000000"
   conversion  | concentration limit                                | assets[].concentration               | "0.5"
-  orders      | account leverage cap                               | limits.maxLeverage                   | "10"
-  orders      | open positions                                     | limits.maxOpenPositions              | 10
-  orders      | total notional                                     | limits.maxNotionalUsd                | "1000000"
+  limits      | position                                           | limits.maxPosition                   | "100"
+  limits      | position, long                                     | limits.maxLong                       | "100"
+  limits      | position, short                                    | limits.maxShort                      | "100"
+  limits      | order size                                         | limits.maxOrderQty                   | "10"
+  limits      | open interest                                      | limits.maxOpenInterest               | "1000"
+  limits      | share of open interest                             | limits.maxOpenInterestShare          | "0.2"
+  limits      | share of 24 h volume                               | limits.maxVolumeShare                | "0.1"
+  limits      | share of depth                                     | limits.maxDepthShare                 | "0.5"
+  limits      | position over equity                               | limits.maxPositionShare              | "0.1"
+  limits      | leverage of an instrument                          | limits.maxInstrumentLeverage         | "20"
+  limits      | account leverage cap                               | limits.maxLeverage                   | "10"
+  limits      | total notional                                     | limits.maxNotionalUsd                | "1000000"
+  limits      | gross notional                                     | limits.maxGrossUsd                   | "1000000"
+  limits      | net notional                                       | limits.maxNetUsd                     | "1000000"
+  limits      | delta                                              | limits.maxDeltaUsd                   | "1000000"
+  limits      | open positions                                     | limits.maxOpenPositions              | 10
+  limits      | exposure over equity                               | limits.maxExposure                   | "0.8"
+  limits      | sector over equity                                 | limits.maxSectorShare                | "0.3"
+  limits      | counterparty                                       | limits.maxCounterpartyUsd            | "1000000"
+  limits      | venue                                              | limits.maxVenueUsd                   | "1000000"
+  limits      | risk to stop                                       | limits.maxRiskShare                  | "0.02"
+  limits      | correlation                                        | limits.maxCorrelation                | "0.8"
+  limits      | loss of a day                                      | limits.dayLoss                       | "0.03"
+  limits      | loss of a week                                     | limits.weekLoss                      | "0.08"
+  limits      | fall from the peak                                 | limits.drawdown                      | "0.2"
+  limits      | orders of a day                                    | limits.ordersPerDay                  | 1000
+  limits      | trades of a day                                    | limits.tradesPerDay                  | 20
+  limits      | velocity                                           | limits.velocity                      | [{"windowMs":1000,"orders":10,"valueUsd":"1000000"}]
+  limits      | of an instrument                                   | instruments[].limits                 | {"maxPosition":"100","maxDepthShare":"1"}
+  limits      | sector of an instrument                            | instruments[].sector                 | "layer-1"
+  limits      | where contracts stand                              | instruments[].counterparty           | "broker"
+  limits      | and at which venue                                 | instruments[].venue                  | "here"
+  limits      | short selling                                      | instruments[].shorting               | "locate"
+  limits      | tiers of clients                                   | tiers                                | {"vip":{"limits":{"maxPosition":"1"},"instruments":{"X":{"maxLong":"1"}},"restricted":["X"],"profile":"desk"}}
+  limits      | owners                                             | entities                             | {"desk":{"accounts":["alice"],"profile":"desk","limits":{"maxNetUsd":"1"},"instruments":{"X":{"maxLong":"1"}},"restricted":["X"]}}
+  limits      | accounts and API keys                              | accounts                             | {"alice":{"profile":"exchange","counterparty":"broker","venue":"there","limits":{"maxNetUsd":"1"},"keys":{"bot":{"limits":{"ordersPerDay":5}}}}}
+  limits      | profile                                            | profile                              | "exchange"
+  limits      | overrides                                          | overrides                            | [{"level":"account","of":"alice","limit":"maxPosition","value":null,"until":1,"reason":"agreed"}]
+  limits      | checks in shadow                                   | shadow                               | ["exposure","velocity_orders"]
+  limits      | locates                                            | locates                              | {"alice":{"X":"5"}}
   health      | partial intervention                               | liquidation.partialAt                | "1.05"
   health      | full intervention                                  | liquidation.fullAt                   | "1"
   health      | warnings                                           | warnings                             | ["1.5","1.25"]
@@ -116,6 +147,7 @@ describe("every constant of the rule book has a key", () => {
 });
 
 interface Node {
+  readonly title?: string;
   readonly properties?: Readonly<Record<string, Node>>;
   readonly patternProperties?: Readonly<Record<string, Node>>;
   readonly items?: Node;
@@ -123,6 +155,8 @@ interface Node {
 
 /** Every key of a schema that holds a single value, as documented: `assets[].slices[].upTo`, `marks.sources{}{}`. */
 function keysOf(node: Node, path: string): string[] {
+  // Every level takes the same limits, which are documented once.
+  if (node.title === "limits" && path !== "limits") return [path];
   if (node.items !== undefined) return keysOf(node.items, `${path}[]`);
   const shared = Object.values(node.patternProperties ?? {})[0];
   if (shared !== undefined) return keysOf(shared, `${path}{}`);

@@ -60,6 +60,39 @@ const values = table(`
   rules/breakers                      | {"liquidationRate":{}}      | $.rules.breakers.liquidationRate.countMax | missing_key
   rules/entities/desk/accounts        | ["fees"]                    | $.rules.entities.desk.accounts[0]    | system_account
   rules/entities/other                | {"accounts":["dora"]}       | $.rules.entities.other.accounts[0]   | duplicate_id
+  rules/limits                        | {"maxNetUsd":"-1"}          | $.rules.limits.maxNetUsd             | out_of_range
+  rules/limits                        | {"dayLoss":"0"}             | $.rules.limits.dayLoss               | out_of_range
+  rules/limits                        | {"maxCorrelation":"1.1"}    | $.rules.limits.maxCorrelation        | out_of_range
+  rules/limits                        | {"maxOpenPositions":"3"}    | $.rules.limits.maxOpenPositions      | wrong_type
+  rules/limits                        | {"maxNett":"1"}             | $.rules.limits.maxNett               | unknown_key
+  rules/limits                        | {"velocity":[{"windowMs":30,"orders":1}]} | $.rules.limits.velocity[0].windowMs | out_of_range
+  rules/limits                        | {"velocity":[{"windowMs":1000}]} | $.rules.limits.velocity[0].orders | missing_key
+  rules/limits                        | {"velocity":[{"windowMs":20,"orders":1},{"windowMs":20,"valueUsd":"1"}]} | $.rules.limits.velocity[1].windowMs | duplicate_id
+  rules/limits                        | {"velocity":[{"windowMs":20,"valueUsd":"-1"}]} | $.rules.limits.velocity[0].valueUsd | out_of_range
+  rules/instruments/0/limits          | {"maxNetUsd":"1"}           | $.rules.instruments[0].limits.maxNetUsd | unknown_key
+  rules/instruments/0/shorting        | "never"                     | $.rules.instruments[0].shorting      | not_permitted
+  rules/tiers                         | {"vip":{"instruments":{"NONE":{}}}} | $.rules.tiers.vip.instruments.NONE | unknown_instrument
+  rules/tiers                         | {"vip":{"restricted":["NONE"]}} | $.rules.tiers.vip.restricted[0]  | unknown_instrument
+  rules/tiers                         | {"vip":{"profile":"fund"}}  | $.rules.tiers.vip.profile            | not_permitted
+  rules/accounts                      | {"dora":{"tier":"vip"}}     | $.rules.accounts.dora.tier           | unknown_tier
+  rules/accounts                      | {"dora":{"limits":{"maxLong":"-1"}}} | $.rules.accounts.dora.limits.maxLong | out_of_range
+  rules/accounts                      | {"dora":{"keys":{"bot":{"limits":{"maxLong":"-1"}}}}} | $.rules.accounts.dora.keys.bot.limits.maxLong | out_of_range
+  rules/accounts                      | {"house":{}}                | $.rules.accounts.house               | system_account
+  rules/overrides                     | [{"level":"account","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].of | missing_key
+  rules/overrides                     | [{"level":"key","of":"bot","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].account | missing_key
+  rules/overrides                     | [{"level":"tier","of":"vip","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].of | unknown_tier
+  rules/overrides                     | [{"level":"entity","of":"none","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].of | unknown_entity
+  rules/overrides                     | [{"level":"instrument","of":"NONE","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].of | unknown_instrument
+  rules/overrides                     | [{"level":"account","of":"fees","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].of | system_account
+  rules/overrides                     | [{"level":"exchange","instrument":"NONE","limit":"maxLong","value":"1","until":1,"reason":""}] | $.rules.overrides[0].instrument | unknown_instrument
+  rules/overrides                     | [{"level":"exchange","limit":"maxLong","value":"-1","until":1,"reason":""}] | $.rules.overrides[0].value | out_of_range
+  rules/overrides                     | [{"level":"exchange","limit":"ordersPerDay","value":"1.5","until":1,"reason":""}] | $.rules.overrides[0].value | out_of_range
+  rules/overrides                     | [{"level":"exchange","limit":"maxLength","value":"1","until":1,"reason":""}] | $.rules.overrides[0].limit | not_permitted
+  rules/overrides                     | [{"level":"exchange","limit":"maxLong","value":"1","until":1,"reason":""},{"level":"exchange","limit":"maxLong","value":null,"until":2,"reason":""}] | $.rules.overrides[1] | duplicate_id
+  rules/shadow                        | ["halted"]                  | $.rules.shadow[0]                    | unknown_check
+  rules/locates                       | {"house":{}}                | $.rules.locates.house                | system_account
+  rules/locates                       | {"dora":{"NONE":"1"}}       | $.rules.locates.dora.NONE            | unknown_instrument
+  rules/locates                       | {"dora":{"BTC-PERP":"-1"}}  | $.rules.locates.dora["BTC-PERP"]     | out_of_range
   rules/liquidity                     | "deep"                      | $.rules.liquidity                    | not_permitted
   rules/funding                       | {"intervalMs":25200000}     | $.rules.funding.intervalMs           | out_of_range
   rules/funding                       | {"intervalMs":0}            | $.rules.funding.intervalMs           | out_of_range

@@ -14,7 +14,10 @@ export type RuleProblemCode =
   | "system_account"
   | "too_many"
   | "unknown_asset"
+  | "unknown_check"
+  | "unknown_entity"
   | "unknown_instrument"
+  | "unknown_tier"
   | "wrong_settle";
 
 /** Where problems go: a path below `$.rules`, a code, a sentence. */
@@ -41,6 +44,12 @@ function broken(value: Rational, range: Range): string | undefined {
   return undefined;
 }
 
+/** Reports a value that lies outside of its range. */
+export function checkRange(report: Report, path: string, text: string, range: Range): void {
+  const bound = broken(Rational.parse(text), range);
+  if (bound !== undefined) report(path, "out_of_range", `${text} must be ${bound}`);
+}
+
 /** Reports every key of `ranges` whose value in `document` lies outside of its range; absent keys are in order. */
 export function checkRanges<const Ranges extends Readonly<Record<string, Range>>>(
   report: Report,
@@ -51,9 +60,7 @@ export function checkRanges<const Ranges extends Readonly<Record<string, Range>>
   const texts: Readonly<Record<string, string | undefined>> = document ?? {};
   for (const key of Object.keys(ranges)) {
     const text = texts[key];
-    if (text === undefined) continue;
-    const bound = broken(Rational.parse(text), ranges[key] ?? {});
-    if (bound !== undefined) report(`${path}.${key}`, "out_of_range", `${text} must be ${bound}`);
+    if (text !== undefined) checkRange(report, `${path}.${key}`, text, ranges[key] ?? {});
   }
 }
 

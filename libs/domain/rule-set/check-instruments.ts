@@ -1,6 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Range, Report } from "./bounds.ts";
 import { checkFunding, checkRanges, checkUnique, fraction, natural, positive, rate } from "./bounds.ts";
+import { checkLimits } from "./check-limits.ts";
 import type { InstrumentDocument } from "./documents.ts";
 
 const ranges = {
@@ -13,15 +14,6 @@ const ranges = {
   makerFee: { above: "-1", below: "1" },
   liquidationFee: rate,
   priceBand: natural,
-} satisfies Record<string, Range>;
-
-const limitRanges = {
-  maxPosition: natural,
-  maxLong: natural,
-  maxShort: natural,
-  maxOrderQty: natural,
-  maxOpenInterest: natural,
-  maxOpenInterestShare: fraction,
 } satisfies Record<string, Range>;
 
 /** Floors rise from zero, both rates never fall, and maintenance never asks for more than initial. */
@@ -68,7 +60,7 @@ function checkSettlement(report: Report, path: string, one: InstrumentDocument, 
 
 function checkOne(report: Report, path: string, one: InstrumentDocument, assets: ReadonlySet<string>): void {
   checkRanges(report, path, one, ranges);
-  checkRanges(report, `${path}.limits`, one.limits, limitRanges);
+  checkLimits(report, `${path}.limits`, one.limits);
   checkRanges(report, `${path}.sizePremium`, one.sizePremium, { k: natural });
   checkRanges(report, `${path}.oiScaling`, one.oiScaling, { lower: natural, upper: positive });
   if (one.oiScaling && Rational.parse(one.oiScaling.upper).atMost(Rational.parse(one.oiScaling.lower))) {

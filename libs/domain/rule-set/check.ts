@@ -3,6 +3,7 @@ import type { Range, Report } from "./bounds.ts";
 import { checkFunding, checkRanges, collector, fraction, keyed, natural, positive, rate } from "./bounds.ts";
 import { checkAssets } from "./check-assets.ts";
 import { checkInstruments } from "./check-instruments.ts";
+import { checkHierarchy } from "./check-limits.ts";
 import type { Problem, RuleDocument } from "./documents.ts";
 import type { RuleSet } from "./types.ts";
 import { isSystemAccount } from "./types.ts";
@@ -147,7 +148,7 @@ export function checkRules(document: RuleDocument, rules: RuleSet): Problem[] {
   checkFund(report, document, rules);
   checkProviders(report, document, rules);
   if (document.marks !== undefined) checkMarks(report, document.marks, rules);
-  checkRanges(report, "$.rules.limits", document.limits, { maxLeverage: positive, maxNotionalUsd: natural });
+  checkHierarchy(report, document);
   checkBreakers(report, document, rules);
   checkFunding(report, "$.rules.funding", document.funding);
   if (rules.settlementMinutes < 1 || rules.settlementMinutes > settlementMinutesMax)

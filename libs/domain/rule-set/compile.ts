@@ -19,6 +19,7 @@ import type {
   Slice,
 } from "./types.ts";
 import { checkRules } from "./check.ts";
+import { compileHierarchy } from "./compile-limits.ts";
 
 const decimal = (text: string | undefined, absent: string): Rational => Rational.parse(text ?? absent);
 const optional = (text: string | undefined): Rational | null => (text === undefined ? null : Rational.parse(text));
@@ -117,6 +118,10 @@ function instrument(document: InstrumentDocument, all: FundingDocument | undefin
       maxOpenInterest: optional(limits.maxOpenInterest),
       maxOpenInterestShare: optional(limits.maxOpenInterestShare),
     },
+    sector: document.sector ?? null,
+    counterparty: document.counterparty ?? null,
+    venue: document.venue ?? null,
+    shorting: document.shorting ?? "free",
   };
 }
 
@@ -236,6 +241,7 @@ export function compileRules(
       maxOpenPositions: document.limits?.maxOpenPositions ?? null,
       maxNotionalUsd: optional(document.limits?.maxNotionalUsd),
     },
+    hierarchy: compileHierarchy(document),
     breakers: breakers(document.breakers),
     entities: entities(document.entities),
     liquidity: document.liquidity ?? "mark",

@@ -1,3 +1,10 @@
+import type {
+  InstrumentLimitsDocument,
+  InstrumentPlaceDocument,
+  LimitHierarchyDocument,
+  LimitsDocument,
+} from "./limit-documents.ts";
+
 /**
  * The rule set as people write it: JSON, every amount a decimal string. An absent key means off, or its stated default.
  * `libs/contracts` checks the shape; `compileRules` checks the meaning and turns it into exact numbers.
@@ -34,7 +41,7 @@ export interface FundingDocument {
   interest?: string;
   rateMax?: string;
 }
-export interface InstrumentDocument {
+export interface InstrumentDocument extends InstrumentPlaceDocument {
   id: string;
   kind: "linear" | "inverse";
   base: string;
@@ -59,16 +66,9 @@ export interface InstrumentDocument {
   adlPolicy?: "queue" | "pro-rata" | "hedge-aware" | "hedge-aware-pro-rata";
   expiry?: number;
   funding?: FundingDocument;
-  limits?: {
-    maxPosition?: string;
-    maxLong?: string;
-    maxShort?: string;
-    maxOrderQty?: string;
-    maxOpenInterest?: string;
-    maxOpenInterestShare?: string;
-  };
+  limits?: InstrumentLimitsDocument;
 }
-export interface RuleDocument {
+export interface RuleDocument extends LimitHierarchyDocument {
   assets: AssetDocument[];
   instruments: InstrumentDocument[];
   liquidation?: {
@@ -105,7 +105,7 @@ export interface RuleDocument {
     basisMax?: string;
     redemption?: Record<string, { value: string; sources?: number }>;
   };
-  limits?: { maxLeverage?: string; maxOpenPositions?: number; maxNotionalUsd?: string };
+  limits?: LimitsDocument;
   breakers?: {
     priceMove?: { windowMs?: number; reduceOnlyAt?: string; noNewOrdersAt?: string };
     stalePrice?: { state?: "reduce_only" | "no_new_orders" };
@@ -114,7 +114,6 @@ export interface RuleDocument {
     expiryMs?: number;
     reopenStepMs?: number;
   };
-  entities?: Record<string, { accounts: string[] }>;
   liquidity?: "mark" | "depth" | "none";
   funding?: FundingDocument;
   settlementMinutes?: number;

@@ -1,4 +1,5 @@
 import type { Rational } from "#libs/decimal/index.ts";
+import type { LimitHierarchy, Shorting } from "./limit-types.ts";
 
 /** One slice of a collateral curve: everything below `upTo` USD (none: without end) counts at `weight`. */
 export interface Slice {
@@ -105,6 +106,12 @@ export interface InstrumentRules {
   readonly expiry: number | null;
   readonly funding: FundingRules;
   readonly limits: PositionLimits;
+  /** What its exposure counts towards; null: nothing. */
+  readonly sector: string | null;
+  /** Where contracts stand, unless the account says so itself. */
+  readonly counterparty: string | null;
+  readonly venue: string | null;
+  readonly shorting: Shorting;
 }
 
 export interface LiquidationRules {
@@ -199,6 +206,8 @@ export interface RuleSet {
   readonly providers: readonly ProviderRules[];
   readonly marks: MarkRules;
   readonly limits: AccountLimits;
+  /** Every limit with all its levels, those in `limits` and in instruments' `limits` among them. */
+  readonly hierarchy: LimitHierarchy;
   readonly breakers: BreakerRules;
   readonly entities: ReadonlyMap<string, EntityRules>;
   readonly liquidity: "mark" | "depth" | "none";

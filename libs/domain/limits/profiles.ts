@@ -1,0 +1,51 @@
+import { Rational } from "#libs/decimal/index.ts";
+import type { LimitKey, Limits, ProfileName, VelocityRules } from "#libs/domain/rule-set/limit-types.ts";
+
+const r = (text: string): Rational => Rational.parse(text);
+
+/** Underlyings deep enough for the larger default leverage. */
+const majors: ReadonlySet<string> = new Set(["BTC", "ETH"]);
+const majorLeverage = Rational.ofInteger(100);
+const otherLeverage = Rational.ofInteger(20);
+
+interface Profile {
+  readonly limits: Limits;
+  readonly velocity: readonly VelocityRules[];
+}
+
+/** LIM-05: what an exchange asks of every client. */
+const exchange: Profile = {
+  limits: {},
+  velocity: [
+    { windowMs: 1_000, orders: r("200"), valueUsd: null },
+    { windowMs: 60_000, orders: r("6000"), valueUsd: r("100000000") },
+  ],
+};
+
+/** LIM-06: what a trading desk asks of its own people in addition; shares are of equity. */
+const desk: Profile = {
+  limits: {
+    maxPositionShare: r("0.1"),
+    maxRiskShare: r("0.02"),
+    maxOpenPositions: r("10"),
+    maxExposure: r("0.8"),
+    maxSectorShare: r("0.3"),
+    maxCorrelation: r("0.8"),
+    tradesPerDay: r("20"),
+    dayLoss: r("0.03"),
+    weekLoss: r("0.08"),
+  },
+  velocity: exchange.velocity,
+};
+
+const profiles: Readonly<Record<ProfileName, Profile>> = { exchange, desk };
+
+/** The figure of a profile for a limit on an instrument with this base; null: it sets none. */
+export function profileFigure(profile: ProfileName, key: LimitKey, base: string): Rational | null {
+  if (key === "maxInstrumentLeverage") return majors.has(base) ? majorLeverage : otherLeverage;
+  return profiles[profile].limits[key] ?? null;
+}
+
+export function profileVelocity(profile: ProfileName): readonly VelocityRules[] {
+  return profiles[profile].velocity;
+}
