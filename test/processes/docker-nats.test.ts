@@ -60,7 +60,7 @@ test.each<[subject: string, verb: "PUB" | "SUB", may: User[]]>([
   ["venue.risk.handshake", "PUB", ["margin"]],
   ["venue.trade.place", "PUB", ["crowd", "trader"]],
   ["provider.lp.takeover", "PUB", ["liquidation"]],
-  ["provider.lp.takeover", "SUB", []],
+  ["provider.lp.takeover", "SUB", ["crowd"]],
   ["risk.notice.alice", "PUB", ["liquidation"]],
   ["risk.alarm.effect_stuck", "PUB", ["liquidation"]],
   ["risk.alarm.effect_stuck", "SUB", ["operator"]],

@@ -12,7 +12,7 @@ interface Ran {
   readonly log: string;
 }
 
-/** The command as a person runs it; `until`: a line of its log at which it is interrupted. */
+/** The command as a person runs it; `until`: a line of its log at which it is interrupted, and again with all that follows it. */
 async function live(words: readonly string[], until?: RegExp): Promise<Ran> {
   const child = spawn(join(rootFolder, "scripts/start"), words, { stdio: ["ignore", "pipe", "pipe"] });
   let out = "";

@@ -88,14 +88,19 @@ test("one trace goes from an entry to its facts, its effects, the command and th
   expect((await eventually("the effect", async () => blocks(1))).trace).toBe(trace);
   const factOf = (fact: string) => eventually(fact, async () => pair.facts.find((one) => one.fact === fact));
   expect((await factOf("liquidation.started")).trace).toBe(trace);
-  expect(await metricOf(first, "insurance_fund_balance", 'asset="USDT"')).toBe(Number(fund));
+  const fundShown = async (app: RunningApp): Promise<void> =>
+    void (await eventually(
+      "the fund's balance",
+      async () => (await metricOf(app, "insurance_fund_balance", 'asset="USDT"')) === Number(fund),
+    ));
+  await fundShown(first);
 
   // Nobody has carried it out yet: the next leader hands it out with the trace it had.
   await first.kill();
   const second = await pair.start("margin");
   expect((await eventually("the effect again", async () => blocks(2))).trace).toBe(trace);
   await second.whenMessage("ready");
-  expect(await metricOf(second, "insurance_fund_balance", 'asset="USDT"')).toBe(Number(fund));
+  await fundShown(second);
   await eventually(
     "the open effect's count",
     async () => (await metricOf(second, "effects_open", 'kind="block"')) === 1,

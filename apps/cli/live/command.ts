@@ -60,8 +60,9 @@ function optionsOf(flags: LiveFlags): LiveOptions {
 
 async function liveCommand(flags: LiveFlags): Promise<ExitCode> {
   const stop = new AbortController();
+  // Also when it is pressed again: whoever is in a hurry must not leave servers behind.
   const interrupted = (): void => stop.abort();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, interrupted);
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.on(signal, interrupted);
   try {
     const summary = await runLive(optionsOf(flags), readServerUrls(), stop.signal);
     // Interrupted: a clean stop, but of a run whose end was asked for nothing can be said.
