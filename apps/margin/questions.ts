@@ -111,6 +111,7 @@ export class Questions {
       decision: made.decision,
       codes: made.codes,
       numbers: made.numbers,
+      ...(made.shadow === undefined ? {} : { shadow: made.shadow }),
       ...this.#basis(shard),
       ...expiry(made, now),
     };

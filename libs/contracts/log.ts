@@ -73,6 +73,10 @@ export type EntryBody =
       /** Absent: a market order. */
       readonly price?: Amount;
       readonly reduceOnly?: boolean;
+      /** Where it would be closed at a loss; without one it is judged at its liquidation price. */
+      readonly stop?: Amount;
+      /** The API key that it came with. */
+      readonly key?: string;
       /** From a matching engine, whose word an order that rests is: booked as it is. Absent there: nobody was asked. */
       readonly approval?: Approval;
     }

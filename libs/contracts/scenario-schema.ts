@@ -44,6 +44,8 @@ export const entrySchemas = {
     qty: Amount,
     price: maybe(Amount),
     reduceOnly: maybe(Type.Boolean()),
+    stop: maybe(Amount),
+    key: maybe(Id),
   }),
   cancel: record({ ...head("cancel"), account: Id, id: Id }),
   trade: record({

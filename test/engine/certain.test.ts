@@ -5,9 +5,10 @@ import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { InstrumentDocument, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { Certain } from "#libs/engine/gate/certain.ts";
 import { limitsKnown } from "#libs/engine/gate/certain-rules.ts";
-import { exactOrder, judge, type OrderAsked } from "#libs/engine/gate/checks.ts";
+import { judge } from "#libs/engine/gate/checks.ts";
 import { ordersWith, Reservations } from "#libs/engine/gate/overlay.ts";
 import { Standing } from "#libs/engine/gate/standing.ts";
+import { exactOrder, type OrderAsked } from "#libs/engine/gate/wanted.ts";
 import { Machine } from "#libs/engine/machine.ts";
 import { exactly } from "#test/support/band-corners.ts";
 import {
@@ -117,9 +118,12 @@ function someAccount(one: Case) {
   payFunding(chance, book);
   const reservations = new Reservations();
   for (let at = chance.whole(0, 3); at > 0; at -= 1) {
-    const { id, instrument, side, qty, price, reduceOnly } = someOrder(one, `held-${at}`);
+    const { id, qty, price, reduceOnly, ...terms } = someOrder(one, `held-${at}`);
     const rest = { price: price ?? null, reduceOnly: reduceOnly ?? false, amends: chance.is(0.1), expiresAt: 1 };
     const order = chance.is(0.1) ? "rests-1" : id;
+    // What amends an order is of its instrument and side.
+    const old = reservations.views(name).find((view) => view.order === order);
+    const { instrument, side } = old ?? terms;
     reservations.add(name, { request: id, order, instrument, side, qty, ...rest });
   }
   const held = reservations.of(name);
@@ -199,9 +203,9 @@ test("with a thousandth of room the screen says yes to about half of what passes
 });
 
 test("with a limit that the screen does not know nothing is certain", () => {
-  expect(limitsKnown({ maxPosition: decimal(1, 0), maxLong: null })).toBe(true);
-  expect(limitsKnown({ maxPosition: null, maxSomethingNew: decimal(1, 0) })).toBe(false);
-  expect(limitsKnown({ maxSomethingNew: null })).toBe(true);
+  expect(limitsKnown({ maxPosition: decimal(1, 0), maxLong: null }, "instrument")).toBe(true);
+  expect(limitsKnown({ maxPosition: null, maxSomethingNew: decimal(1, 0) }, "exchange")).toBe(false);
+  expect(limitsKnown({ maxSomethingNew: null }, "exchange")).toBe(true);
 });
 
 test("nothing is certain while a breaker is in force, prices are not good, or the audit has failed", () => {

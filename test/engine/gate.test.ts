@@ -81,7 +81,7 @@ test("ORD-09 an approved order is reserved as if it rested: the next one meets w
   expect(bench.codes(limit("c", "buy", "40"))).toEqual([]);
   expect(bench.held).toEqual(["a 60@100", "c 40@100"]);
   const refused = bench.check(limit("d", "buy", "1"));
-  expect(refused.numbers["initial_margin"]).toEqual({ value: "1010", bound: "1000" });
+  expect(refused.numbers["initial_margin"]).toEqual({ value: "1010", bound: "1000", headroom: "-10" });
   expect(refused.expiresAt).toBe(0);
 });
 
@@ -326,7 +326,12 @@ test("ORD-11 every reason is given, in order of precedence, with numbers", () =>
     "price_band",
     "position_limit",
   ]);
-  expect(answer.numbers["position_limit"]).toEqual({ value: "6.5", bound: "5" });
+  expect(answer.numbers["position_limit"]).toEqual({
+    value: "6.5",
+    bound: "5",
+    headroom: "-1.5",
+    level: "instrument X",
+  });
   const order = Object.keys(refusalCodes);
   expect(answer.codes).toEqual(answer.codes.toSorted((left, right) => order.indexOf(left) - order.indexOf(right)));
 });

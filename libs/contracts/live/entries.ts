@@ -54,6 +54,8 @@ export const liveEntrySchemas = {
     qty: Amount,
     price: maybe(Amount),
     reduceOnly: maybe(Type.Boolean()),
+    stop: maybe(Amount),
+    key: maybe(Id),
     approval: maybe(Approval),
   }),
   cancel: entry("cancel", { account: Id, id: Id, request: maybe(Id) }),

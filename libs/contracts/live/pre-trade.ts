@@ -9,6 +9,10 @@ export const OrderTerms = record({
   qty: Amount,
   price: maybe(Amount),
   reduceOnly: maybe(Type.Boolean()),
+  /** Where it would be closed at a loss; without one it is judged at its liquidation price. */
+  stop: maybe(Amount),
+  /** The API key that it came with. */
+  key: maybe(Id),
 });
 export type OrderTerms = Static<typeof OrderTerms>;
 
@@ -19,7 +23,15 @@ export const CheckRequest = record({ ...asked, account: Id, order: OrderTerms })
 export type CheckRequest = Static<typeof CheckRequest>;
 
 /** Another quantity (still open, without what has filled) or price for a resting order: judged as it away and the new one in its place. */
-export const AmendRequest = record({ ...asked, account: Id, order: Id, qty: maybe(Amount), price: maybe(Amount) });
+export const AmendRequest = record({
+  ...asked,
+  account: Id,
+  order: Id,
+  qty: maybe(Amount),
+  price: maybe(Amount),
+  stop: maybe(Amount),
+  key: maybe(Id),
+});
 export type AmendRequest = Static<typeof AmendRequest>;
 
 export const CancelRequest = record({ ...asked, account: Id, order: Id });
@@ -45,7 +57,13 @@ export const WhatIfRequest = record({
 });
 export type WhatIfRequest = Static<typeof WhatIfRequest>;
 
-export const Bound = record({ value: Amount, bound: Amount });
+/** What was found and what is permitted; for an amount how much of that is left, and which level of the limits says so. */
+export interface Bound {
+  readonly value: string;
+  readonly bound: string;
+  readonly headroom?: string;
+  readonly level?: string;
+}
 
 /** What every answer says of the state it was made on. */
 export const Basis = {
@@ -61,8 +79,10 @@ export interface Decision {
   readonly decision: "accept" | "reject";
   /** Reasons in order of precedence; empty where accepted. */
   readonly codes: readonly string[];
-  /** By code: what was found and what is permitted. */
-  readonly numbers: Readonly<Record<string, { readonly value: string; readonly bound: string }>>;
+  /** By code, those in shadow among them. */
+  readonly numbers: Readonly<Record<string, Bound>>;
+  /** Codes of checks in shadow, which would have refused; absent where there are none. */
+  readonly shadow?: readonly string[];
   readonly epoch: number;
   readonly appliedSeq: number;
   readonly frame: number;
@@ -72,8 +92,8 @@ export interface Decision {
   readonly ttlMs: number;
 }
 
-export interface BatchDecision extends Omit<Decision, "codes" | "numbers"> {
-  readonly results: readonly Pick<Decision, "decision" | "codes" | "numbers">[];
+export interface BatchDecision extends Omit<Decision, "codes" | "numbers" | "shadow"> {
+  readonly results: readonly Pick<Decision, "decision" | "codes" | "numbers" | "shadow">[];
 }
 
 /** Codes with which a check is refused for the state of the service, not of the account. */

@@ -10,8 +10,16 @@ import { openOrdersMax, VenueCommandSchema } from "./venue.ts";
 
 /** Schemas of what our own processes say: documented, and checked at their source by the types below. */
 const Codes = Type.Array(Id, { maxItems: 100 });
-const Numbers = Type.Record(Id, record({ value: Type.String(), bound: Type.String() }));
-const Verdict = { decision: oneOf("accept", "reject"), codes: Codes, numbers: Numbers };
+const Numbers = Type.Record(
+  Id,
+  record({
+    value: Type.String(),
+    bound: Type.String(),
+    headroom: maybe(Type.String()),
+    level: maybe(Type.String()),
+  }),
+);
+const Verdict = { decision: oneOf("accept", "reject"), codes: Codes, numbers: Numbers, shadow: maybe(Codes) };
 const Until = { expiresAt: Time, ttlMs: Count };
 
 export const DecisionSchema = record({ request: Id, ...Verdict, ...Basis, ...Until });

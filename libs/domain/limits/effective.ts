@@ -24,7 +24,7 @@ interface Figure extends Binding {
 }
 
 /** LIM-02: what an account's own equity, order or margin is measured against binds the account, whichever level says it. */
-const ofAccounts: ReadonlySet<LimitKey> = new Set<LimitKey>([
+export const ofAccounts: ReadonlySet<LimitKey> = new Set<LimitKey>([
   "maxOrderQty",
   "maxInstrumentLeverage",
   "maxLeverage",
@@ -128,5 +128,5 @@ export function effective(
 
 /** Whether some level or a profile may set the limit for a subject: if not, nothing need be measured. */
 export function mayBind(hierarchy: LimitHierarchy, key: LimitKey, subject: Subject): boolean {
-  return hierarchy.used.has(key) || profileOf(hierarchy, subject) !== null;
+  return hierarchy.used.has(key) || (hierarchy.layered && profileOf(hierarchy, subject) !== null);
 }

@@ -1,5 +1,4 @@
 import type { LevelRules, LimitHierarchy, LimitLevel, ProfileName } from "#libs/domain/rule-set/limit-types.ts";
-import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 
 /** Whose order it is. */
 export interface Subject {
@@ -50,6 +49,7 @@ export function levelsOf(hierarchy: LimitHierarchy, subject: Subject): readonly 
 }
 
 /** Whether anything but the exchange's and the instruments' own figures concerns a subject. */
-export function hasOwnLimits({ hierarchy }: RuleSet, subject: Subject): boolean {
+export function hasOwnLimits(hierarchy: LimitHierarchy, subject: Subject): boolean {
+  if (!hierarchy.layered) return false;
   return levelsOf(hierarchy, subject).length > 0 || profileOf(hierarchy, subject) !== null;
 }

@@ -14,6 +14,8 @@ export interface VelocityBinding {
   readonly source: string;
 }
 
+const none: readonly VelocityBinding[] = [];
+
 const isStricter = (left: Rational | null, right: Rational | null): boolean =>
   left !== null && (right === null || left.below(right));
 
@@ -22,6 +24,7 @@ const isStricter = (left: Rational | null, right: Rational | null): boolean =>
  * of the account the account, those of a key what comes with it. Of several of one length, the stricter counts each for itself.
  */
 export function velocityBindings(hierarchy: LimitHierarchy, subject: Subject): readonly VelocityBinding[] {
+  if (!hierarchy.paced) return none;
   const found: VelocityBinding[] = [];
   const add = (windows: readonly VelocityRules[], counted: Counted, source: string): void => {
     for (const window of windows) found.push({ ...window, counted, source });

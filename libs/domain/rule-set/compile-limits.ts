@@ -102,15 +102,34 @@ function usedKeys(hierarchy: Omit<LimitHierarchy, "used">): ReadonlySet<LimitKey
   return used;
 }
 
+/** Levels that say nothing are left out: entities, as a rule, which are named for other reasons. */
+const says = ({ limits, instruments, velocity, restricted, profile, tier }: LevelRules): boolean =>
+  Object.keys(limits).length + instruments.size + velocity.length + restricted.size > 0 ||
+  profile !== null ||
+  tier !== null;
+
+const speaking = <Level extends LevelRules>(levels: ReadonlyMap<string, Level>, more: (one: Level) => boolean) =>
+  new Map([...levels].filter(([, level]) => says(level) || more(level)));
+
+const placed = ({ counterparty, venue, keys }: AccountRules): boolean =>
+  counterparty !== null || venue !== null || keys.size > 0;
+
 export function compileHierarchy(document: RuleDocument): LimitHierarchy {
   const tier = (one: ClientTierDocument): LevelRules => levelOf(one);
+  const velocity = velocityOf(document.limits?.velocity);
+  const tiers = mapped(document.tiers, tier);
+  const entities = speaking(mapped(document.entities, levelOf), () => false);
+  const accounts = speaking(mapped(document.accounts, accountOf), placed);
+  const layered = tiers.size + entities.size + accounts.size > 0 || document.profile !== undefined;
   const hierarchy = {
     exchange: limitsOf(document.limits),
-    velocity: velocityOf(document.limits?.velocity),
+    velocity,
+    layered,
+    paced: layered || velocity.length > 0,
     instruments: new Map(document.instruments.map((one) => [one.id, instrumentLimits(one)])),
-    tiers: mapped(document.tiers, tier),
-    entities: mapped(document.entities, levelOf),
-    accounts: mapped(document.accounts, accountOf),
+    tiers,
+    entities,
+    accounts,
     overrides: (document.overrides ?? []).map(overrideOf),
     profile: document.profile ?? null,
     shadow: new Set(document.shadow),

@@ -102,6 +102,9 @@ export interface LimitHierarchy {
   readonly shadow: ReadonlySet<string>;
   /** account → instrument → contracts. */
   readonly locates: ReadonlyMap<string, ReadonlyMap<string, Rational>>;
+  /** Whether anything but the exchange and the instruments says anything, and whether any window of velocity may bind. */
+  readonly layered: boolean;
+  readonly paced: boolean;
   /** Limits that some level sets: of all others only a profile may say something. */
   readonly used: ReadonlySet<LimitKey>;
 }

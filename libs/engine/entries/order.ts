@@ -1,12 +1,22 @@
 import type { EntryBody } from "#libs/contracts/log.ts";
+import type { Refusal } from "#libs/domain/pre-trade/codes.ts";
 import { lotsOf } from "../amounts.ts";
-import { exactOrder, judge } from "../gate/checks.ts";
+import { judge } from "../gate/checks.ts";
 import { Standing } from "../gate/standing.ts";
+import { exactOrder, newOrder } from "../gate/wanted.ts";
 import type { Machine } from "../machine.ts";
 import { orderReceipt } from "../receipts.ts";
 import { cancelOrder } from "../resting-orders.ts";
 
 type OrderEntry = Extract<EntryBody, { k: "order" }>;
+
+const named = ({ account, id, instrument }: OrderEntry) => ({ account, id, instrument });
+
+/** LIM-10: what checks in shadow would have refused is told, whether the order passes or not. */
+function tellShadow(machine: Machine, entry: OrderEntry, refusal: Refusal): void {
+  const codes = refusal.shadow();
+  if (codes.length > 0) machine.fact("order.shadowed", { ...named(entry), codes, numbers: refusal.shadowNumbers });
+}
 
 /** An order that would rest: all reasons against it, or it rests and reserves. */
 export function applyOrder(machine: Machine, entry: OrderEntry): void {
@@ -15,12 +25,12 @@ export function applyOrder(machine: Machine, entry: OrderEntry): void {
   const order = exactOrder(standing, entry);
   // The door has made sure that the instrument is listed.
   if (order === null) return;
-  const refusal = judge(standing, { order, replaces: null });
+  const refusal = judge(standing, newOrder(order, entry));
+  tellShadow(machine, entry, refusal);
   if (!refusal.isEmpty) {
     const codes = refusal.codes();
     const { numbers } = refusal;
-    const { account, id, instrument } = entry;
-    const seq = machine.fact("order.rejected", { account, id, instrument, codes, numbers });
+    const seq = machine.fact("order.rejected", { ...named(entry), codes, numbers });
     orderReceipt(machine, seq, standing.account, order, codes, numbers);
     return;
   }
@@ -34,7 +44,7 @@ export function applyOrder(machine: Machine, entry: OrderEntry): void {
     reduceOnly: order.reduceOnly,
     seq: machine.appliedSeq,
   });
-  machine.fact("order.accepted", { account: entry.account, id: entry.id, instrument: entry.instrument });
+  machine.fact("order.accepted", named(entry));
 }
 
 export function applyCancel(machine: Machine, entry: Extract<EntryBody, { k: "cancel" }>): void {

@@ -86,6 +86,19 @@ export function adjustBaselines(machine: Machine, account: number, asset: number
   for (const session of sessionKinds) sessions.of(session).adjust(account, worth);
 }
 
+/** What an account was worth when a session began, and is worth now, USD; null: no such session, or one of them is not known. */
+export function lossOf(
+  machine: Machine,
+  account: number,
+  session: Session,
+): { readonly start: number; readonly baseline: Rational; readonly worth: Rational } | null {
+  const table = machine.sessions.of(session);
+  const quanta = table.baseline(account);
+  if (table.start === null || quanta === null) return null;
+  const worth = fullWorth(machine, account);
+  return worth === null ? null : { start: table.start, baseline: usdQuantum.times(Rational.ofInteger(quanta)), worth };
+}
+
 export interface SessionLoss {
   /** UTC ms. */
   readonly start: number;
@@ -98,17 +111,15 @@ export interface SessionLoss {
 /** What an account has lost since its day and its week began; null: no such session, or its worth then or now is not known. */
 export function sessionLoss(machine: Machine, id: string): Readonly<Record<Session, SessionLoss | null>> {
   const account = machine.book.findAccount(id);
-  const equity = account < 0 ? null : fullWorth(machine, account);
   const of = (session: Session): SessionLoss | null => {
-    const table = machine.sessions.of(session);
-    const quanta = account < 0 ? null : table.baseline(account);
-    if (table.start === null || quanta === null || equity === null) return null;
-    const baseline = usdQuantum.times(Rational.ofInteger(quanta));
+    const found = account < 0 ? null : lossOf(machine, account, session);
+    if (found === null) return null;
+    const { start, baseline, worth } = found;
     return {
-      start: table.start,
+      start,
       baseline: baseline.toStringUp(),
-      equity: equity.toStringDown(),
-      loss: baseline.minus(equity).toStringUp(),
+      equity: worth.toStringDown(),
+      loss: baseline.minus(worth).toStringUp(),
     };
   };
   return { day: of("day"), week: of("week") };

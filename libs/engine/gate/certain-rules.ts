@@ -1,5 +1,8 @@
 import type { Rational } from "#libs/decimal/index.ts";
 import { Rational as Exact } from "#libs/decimal/index.ts";
+import { ofAccounts } from "#libs/domain/limits/effective.ts";
+import { hasOwnLimits } from "#libs/domain/limits/subject.ts";
+import type { LimitHierarchy, Limits } from "#libs/domain/rule-set/limit-types.ts";
 import type { AssetRules, InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import type { Book } from "../book.ts";
 import { nearestFloat } from "../floats.ts";
@@ -18,24 +21,22 @@ const orInfinite = (limit: Rational | null): number => (limit === null ? Infinit
 const ascends = (rates: readonly Rational[]): boolean =>
   rates.every((rate, at) => at === 0 || rate.atLeast(rates[at - 1] as Rational));
 
-/** Limits that are looked at here; with any other one in force nothing is certain. */
-const knownLimits: ReadonlySet<string> = new Set([
+/** Limits that are looked at here, of the exchange and of an instrument; with any other one in force nothing is certain. */
+const knownOfExchange: ReadonlySet<string> = new Set(["maxLeverage", "maxOpenPositions", "maxNotionalUsd"]);
+const knownOfInstrument: ReadonlySet<string> = new Set([
   "maxPosition",
   "maxLong",
   "maxShort",
   "maxOrderQty",
   "maxOpenInterest",
   "maxOpenInterestShare",
-  "maxLeverage",
-  "maxOpenPositions",
-  "maxNotionalUsd",
+  "maxInstrumentLeverage",
 ]);
 
 /** Whether every limit that is set is one of those that are looked at. */
-export function limitsKnown(limits: object): boolean {
-  return Object.entries(limits).every(
-    ([name, limit]) => limit === null || limit === undefined || knownLimits.has(name),
-  );
+export function limitsKnown(limits: object, level: "exchange" | "instrument"): boolean {
+  const known = level === "exchange" ? knownOfExchange : knownOfInstrument;
+  return Object.entries(limits).every(([name, limit]) => limit === null || limit === undefined || known.has(name));
 }
 
 /** What the screen needs of one instrument, as plain numbers. Sizes are `contracts · multiplier`. */
@@ -68,7 +69,7 @@ export class CertainInstrument {
   /** False: rules of a kind that the screen leaves to the exact check. */
   readonly usable: boolean;
 
-  constructor(rules: InstrumentRules, settle: number, markFactor: number) {
+  constructor(rules: InstrumentRules, set: Limits, settle: number, markFactor: number) {
     const { limits, sizePremium: premium, oiScaling: scaling, tiers } = rules;
     this.rules = rules;
     this.settle = settle;
@@ -84,7 +85,7 @@ export class CertainInstrument {
     this.rootPremium = premium?.shape === "sqrt" ? nearestFloat(premium.k) : 0;
     this.interestLower = orInfinite(scaling?.lower ?? null);
     this.interestUpper = orInfinite(scaling?.upper ?? null);
-    this.maxLeverage = orInfinite(rules.maxLeverage);
+    this.maxLeverage = orInfinite(set.maxInstrumentLeverage ?? null);
     this.minNotional = nearestFloat(rules.minNotional);
     this.band = orInfinite(rules.priceBand);
     this.maxPosition = orInfinite(limits.maxPosition) * this.multiplier;
@@ -92,7 +93,7 @@ export class CertainInstrument {
     this.maxShort = orInfinite(limits.maxShort) * this.multiplier;
     this.maxInterest = orInfinite(limits.maxOpenInterest) * this.multiplier;
     this.maxInterestShare = orInfinite(limits.maxOpenInterestShare);
-    this.usable = ascends(tiers.map((tier) => tier.im)) && limitsKnown(limits);
+    this.usable = ascends(tiers.map((tier) => tier.im)) && limitsKnown(set, "instrument") && rules.shorting === "free";
   }
 
   /** The magnitude of the value of a size at a price, settle asset. */
@@ -184,13 +185,18 @@ export class CertainRules {
   readonly maxNotionalUsd: number;
   readonly maxOpenPositions: number;
   readonly usable: boolean;
+  readonly #hierarchy: LimitHierarchy;
+  /** Some limit binds all accounts of an owner together. */
+  readonly #aggregates: boolean;
 
   constructor(book: Book) {
     const { rules, market } = book;
+    const { hierarchy } = rules;
     const instruments: CertainInstrument[] = [];
     for (const one of rules.instruments.values()) {
       const number = book.instrumentIndex(one.id);
-      instruments[number] = new CertainInstrument(one, book.settleIndex(number), market.markFactor(number));
+      const set = hierarchy.instruments.get(one.id) ?? {};
+      instruments[number] = new CertainInstrument(one, set, book.settleIndex(number), market.markFactor(number));
     }
     const assets: CertainAsset[] = [];
     for (const one of rules.assets.values()) {
@@ -205,6 +211,14 @@ export class CertainRules {
     this.maxLeverage = orInfinite(limits.maxLeverage);
     this.maxNotionalUsd = orInfinite(limits.maxNotionalUsd);
     this.maxOpenPositions = limits.maxOpenPositions ?? Infinity;
-    this.usable = limitsKnown(limits);
+    this.usable = limitsKnown(hierarchy.exchange, "exchange") && hierarchy.overrides.length === 0;
+    this.#hierarchy = hierarchy;
+    this.#aggregates = [...hierarchy.used].some((key) => !ofAccounts.has(key));
+  }
+
+  /** Whether no limit but those of the exchange and the instruments concerns an account, and none of them counts others too. */
+  covers(account: string, entity: string | null): boolean {
+    if (entity !== null && this.#aggregates) return false;
+    return !hasOwnLimits(this.#hierarchy, { account, key: null, entity });
   }
 }

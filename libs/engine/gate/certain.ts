@@ -113,6 +113,7 @@ export class Certain {
     const machine = this.#machine;
     const { book } = machine;
     if (account < 0 || book.isSystem(account) || order.reduceOnly || machine.auditFailure !== null) return false;
+    if (!this.#rules.covers(name, machine.entityOfAccount.get(name) ?? null)) return false;
     if (machine.halts.length > 0) {
       const gate = gateOfName(machine, name, order.instrument.id);
       if (!gate.permits("open_risk") || gate.reduceOnlyMarkNeeded) return false;

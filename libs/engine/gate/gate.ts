@@ -8,84 +8,44 @@ import type {
 } from "#libs/contracts/live/pre-trade.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { Rational } from "#libs/decimal/index.ts";
-import type { RestingOrder } from "#libs/domain/positions/views.ts";
+import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
+import { type Finding, Refusal, type RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import type { Engine } from "../engine.ts";
+import { PriceMissing } from "../market.ts";
 import { Certain } from "./certain.ts";
-import { exactOrder, type GateMode, judge, judgeUnlisted, type Terms } from "./checks.ts";
-import { type Bounded, Refusal, type RefusalCode } from "./codes.ts";
+import { type GateMode, judge, judgeUnlisted, type Terms } from "./checks.ts";
 import { type Held, ordersWith, type OverlaySnapshot, Reservations, type ReservationView } from "./overlay.ts";
+import { type GateOptions, livesPerTtl, optionsOf } from "./options.ts";
+import { Rates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { type Change, Standing } from "./standing.ts";
+import {
+  accepted,
+  type Common,
+  contentOf,
+  type GateAnswer,
+  type GateBatchAnswer,
+  type GateVerdict,
+  rejected,
+  shrinks,
+  verdictOf,
+} from "./verdicts.ts";
+import { exactOrder, newOrder } from "./wanted.ts";
 import { whatIf, type WhatIfAnswer } from "./what-if.ts";
 
-export interface GateOptions {
-  /** How long an approval may be used, ms. Its reservation outlives it by twice that. */
-  readonly ttlMs: number;
-  /** How long request ids are remembered, ms; at least a minute and at least as long as a reservation lives. */
-  readonly rememberMs: number;
-  /** Bounds of what is held at once; at a bound new questions are refused as `overloaded`. */
-  readonly requestsMax: number;
-  readonly reservationsMax: number;
-  readonly reservationsPerAccountMax: number;
-}
-
-const defaults: GateOptions = {
-  ttlMs: 500,
-  rememberMs: 60_000,
-  requestsMax: 1_000_000,
-  reservationsMax: 200_000,
-  reservationsPerAccountMax: 2000,
-};
-const rememberMsMin = 60_000;
-/** A reservation lives this many times its approval: as long as that, and twice as long again. */
-const livesPerTtl = 3;
 const ordersPerBatchMax = 1000;
 /** Standings kept while the log stands still. */
 const standingsMax = 4096;
 /** With more orders than this a standing that follows them one by one is quicker than a look at all of them. */
 const ordersScreened = 64;
 
-export interface GateVerdict {
-  readonly decision: "accept" | "reject";
-  /** In order of precedence; empty where accepted. */
-  readonly codes: readonly RefusalCode[];
-  /** By code: what was found and what is permitted. */
-  readonly numbers: Readonly<Record<string, Bounded>>;
+const noRefusal = new Refusal();
+
+/** Whose order it is, and the API key that it came with. */
+interface Asked {
+  readonly account: string;
+  readonly order: { readonly key?: string };
 }
-
-interface Common {
-  readonly request: string;
-  /** Monotonic ms: when it was made, and until when an approval may be used (0 where refused). */
-  readonly at: number;
-  readonly expiresAt: number;
-  /** Entries applied, frames applied and rule version of the book that it was made on. */
-  readonly entries: number;
-  readonly frame: number;
-  readonly ruleVersion: number;
-  /** What of the overlay was read; null in a repeated answer. */
-  readonly overlay: OverlaySnapshot | null;
-  /** The answer of an earlier question with the same id, given again. */
-  readonly replay: boolean;
-}
-
-export interface GateAnswer extends GateVerdict, Common {}
-/** `decision`: accept when at least one order (mode `all`: every order) was. */
-export interface GateBatchAnswer extends Common {
-  readonly decision: "accept" | "reject";
-  readonly results: readonly GateVerdict[];
-}
-
-const accepted: GateVerdict = { decision: "accept", codes: [], numbers: {} };
-const rejected = (codes: readonly RefusalCode[], numbers: Readonly<Record<string, Bounded>> = {}): GateVerdict => ({
-  decision: "reject",
-  codes,
-  numbers,
-});
-const verdictOf = (refusal: Refusal): GateVerdict =>
-  refusal.isEmpty ? accepted : rejected(refusal.codes(), refusal.numbers);
-
-const contentOf = (account: string, { id, instrument, side, qty, price, reduceOnly }: OrderTerms): string =>
-  `${account} ${id} ${instrument} ${side} ${qty} ${price ?? "-"} ${reduceOnly === true}`;
 
 /**
  * The pre-trade check: an overlay of reservations, request ids and a mode beside the book of one engine. It is never read by
@@ -97,6 +57,8 @@ export class Gate {
   readonly #reservations = new Reservations();
   readonly #requests: Requests<GateAnswer | GateBatchAnswer>;
   readonly #certain: Certain;
+  readonly #rates: Rates;
+  readonly #shadowed = new Map<RefusalCode, number>();
   #terms: Terms = { mode: "open", reason: "" };
   #now = 0;
   /** Standings of accounts at one log position. */
@@ -107,16 +69,18 @@ export class Gate {
   constructor(engine: Engine, options: Partial<GateOptions> = {}) {
     this.#engine = engine;
     this.#certain = new Certain(engine.machine);
-    this.#options = { ...defaults, ...options };
-    const { rememberMs, ttlMs } = this.#options;
-    if (ttlMs <= 0 || rememberMs < rememberMsMin || rememberMs < livesPerTtl * ttlMs)
-      throw new RangeError("rememberMs must be at least a minute and three times ttlMs");
-    this.#requests = new Requests(rememberMs, this.#options.requestsMax);
+    this.#rates = new Rates(engine.machine);
+    this.#options = optionsOf(options);
+    this.#requests = new Requests(this.#options.rememberMs, this.#options.requestsMax);
   }
 
   /** How many reservations and request ids are held. */
   get size(): { readonly reservations: number; readonly requests: number } {
     return { reservations: this.#reservations.size, requests: this.#requests.size };
+  }
+  /** How often each check in shadow would have refused. */
+  get shadowed(): ReadonlyMap<RefusalCode, number> {
+    return this.#shadowed;
   }
   get mode(): GateMode {
     return this.#terms.mode;
@@ -140,16 +104,16 @@ export class Gate {
 
   /** May this order be sent to the book? An accepted one is reserved as if it rested. */
   check({ request, account, order }: CheckRequest, now: number): GateAnswer {
-    return this.#once(request, contentOf(account, order), now, account, () =>
+    return this.#once(request, contentOf(account, order), now, { account, order }, () =>
       this.#decide(request, account, order, false),
     );
   }
 
   /** May the order have this quantity (still open) and price? Judged as the old one away and the new one in its place. */
   amend(asked: AmendRequest, now: number): GateAnswer {
-    const { request, account, order, qty, price } = asked;
-    const content = `amend ${account} ${order} ${qty ?? "-"} ${price ?? "-"}`;
-    return this.#once(request, content, now, account, () => this.#decideAmend(asked));
+    const { request, account, order, qty, price, stop, key } = asked;
+    const content = `amend ${account} ${order} ${qty ?? "-"} ${price ?? "-"} ${stop ?? "-"} ${key ?? "-"}`;
+    return this.#once(request, content, now, { account, order: asked }, () => this.#decideAmend(asked));
   }
 
   /** Always yes, whatever state the account, the market or the gate is in. It releases nothing: the venue's entry does. */
@@ -177,16 +141,24 @@ export class Gate {
         this.#snapshot([], known),
       );
     }
-    const overlay = this.#snapshot(new Set(orders.map((one) => one.account)), null);
-    const several = orders.length > 1;
-    let results = orders.map(({ account, order }) => this.#decide(request, account, order, several));
-    if (mode === "all" && results.some((one) => one.decision === "reject")) {
-      for (const { account } of orders) this.#release(account, (one) => one.view.request === request);
-      results = results.map((one) => (one.decision === "accept" ? rejected(["batch_refused"]) : one));
-    }
+    const overlay = this.#snapshot(orders, null);
+    const results = this.#rates.attempt(() => this.#decideAll(request, mode, orders));
     const made = answer(results, overlay);
     this.#keep(content, made);
     return made;
+  }
+
+  #decideAll(
+    request: string,
+    mode: BatchRequest["mode"],
+    orders: BatchRequest["orders"],
+  ): { readonly result: GateVerdict[]; readonly stands: boolean } {
+    const several = orders.length > 1;
+    const result = orders.map(({ account, order }) => this.#decide(request, account, order, several));
+    if (mode !== "all" || result.every((one) => one.decision === "accept")) return { result, stands: true };
+    for (const { account } of orders) this.#release(account, (one) => one.view.request === request);
+    const refused = result.map((one) => (one.decision === "accept" ? rejected(["batch_refused"]) : one));
+    return { result: refused, stands: false };
   }
 
   /** Margin and prices of liquidation as they are, and after an order has filled or prices have moved. Changes nothing. */
@@ -221,6 +193,7 @@ export class Gate {
   /** Takes over what a recorded decision had read. */
   load(snapshot: OverlaySnapshot): void {
     this.setMode(snapshot.mode, snapshot.reason);
+    this.#rates.load(snapshot.rates ?? {});
     for (const [account, views] of Object.entries(snapshot.reservations))
       for (const view of views) this.#reservations.add(account, view);
   }
@@ -249,12 +222,12 @@ export class Gate {
     this.#requests.keep(made.request, content, { ...made, overlay: null, replay: true }, this.#now);
   }
 
-  #once(request: string, content: string, now: number, account: string, decide: () => GateVerdict): GateAnswer {
+  #once(request: string, content: string, now: number, asked: Asked, decide: () => GateVerdict): GateAnswer {
     this.age(now);
     const known = this.#known(request, content);
     if (known !== null && typeof known !== "string") return known as GateAnswer;
     if (known !== null) return this.#answer(request, rejected([known]), this.#snapshot([], known));
-    const overlay = this.#snapshot([account], null);
+    const overlay = this.#snapshot([asked], null);
     const verdict = decide();
     // A full overlay may have room again when the question is repeated.
     if (verdict.codes[0] === "overloaded") return this.#answer(request, verdict, this.#snapshot([], "overloaded"));
@@ -263,8 +236,8 @@ export class Gate {
     return made;
   }
 
-  #answer(request: string, { decision, codes, numbers }: GateVerdict, overlay: OverlaySnapshot): GateAnswer {
-    return { decision, codes, numbers, ...this.#basis(request, decision === "accept"), overlay, replay: false };
+  #answer(request: string, verdict: GateVerdict, overlay: OverlaySnapshot): GateAnswer {
+    return { ...verdict, ...this.#basis(request, verdict.decision === "accept"), overlay, replay: false };
   }
 
   #basis(request: string, approval: boolean): Omit<Common, "overlay" | "replay"> {
@@ -279,14 +252,23 @@ export class Gate {
     };
   }
 
-  #snapshot(accounts: Iterable<string>, alone: RefusalCode | null): OverlaySnapshot {
+  /** What a decision about these orders reads: the reservations of all accounts of their owners, and how much they have asked. */
+  #snapshot(asked: readonly Asked[], alone: RefusalCode | null): OverlaySnapshot {
     // Without a prototype: a shape for each account's name would be made, and kept, otherwise.
     const reservations = Object.create(null) as Record<string, readonly ReservationView[]>;
-    for (const account of accounts) {
-      const views = this.#reservations.views(account);
-      if (views.length > 0) reservations[account] = views;
+    const rates: Record<string, readonly [string, string]> = {};
+    const { rules } = this.#engine.machine;
+    for (const { account, order } of asked) {
+      const subject = this.#rates.subjectOf(account, order.key);
+      const owned = subject.entity === null ? [account] : (rules.entities.get(subject.entity)?.accounts ?? []);
+      for (const name of owned) {
+        const views = this.#reservations.views(name);
+        if (views.length > 0) reservations[name] = views;
+      }
+      this.#rates.read(subject, this.#now, rates);
     }
-    return { mode: this.#terms.mode, reason: this.#terms.reason, reservations, alone };
+    const known = Object.keys(rates).length > 0 ? { rates } : {};
+    return { mode: this.#terms.mode, reason: this.#terms.reason, reservations, alone, ...known };
   }
 
   #standing(account: string): Standing {
@@ -297,7 +279,8 @@ export class Gate {
     if (known !== undefined) return known;
     const number = machine.book.findAccount(account);
     const held = this.#reservations.of(account);
-    const standing = new Standing(machine, account, number, (view) => ordersWith(machine, number, view, held));
+    const ordersOf = (view: CrossPool): RestingOrder[] => ordersWith(machine, number, view, held);
+    const standing = new Standing(machine, account, number, ordersOf, (peer) => this.#standing(peer));
     this.#standings.set(account, standing);
     return standing;
   }
@@ -326,13 +309,14 @@ export class Gate {
     const number = machine.book.findAccount(account);
     const order = exactOrder({ machine, account: number }, asked);
     if (order === null) return verdictOf(judgeUnlisted(this.#standing(account), asked.instrument, this.#terms));
-    const change: Change = { order, replaces: null };
-    if (this.#passes(account, number, order, several)) {
+    const change = newOrder(order, asked);
+    const rates = this.#ratesOf(account, change);
+    const passes = rates.length === 0 && this.#passes(account, number, order, several);
+    const refusal = passes ? noRefusal : this.#judge(account, change, rates);
+    if (refusal.isEmpty) {
+      this.#count(account, change);
       this.#reserve(account, change, request, asked.qty, asked.price ?? null);
-      return accepted;
     }
-    const refusal = judge(this.#standing(account), change, this.#terms);
-    if (refusal.isEmpty) this.#reserve(account, change, request, asked.qty, asked.price ?? null);
     return verdictOf(refusal);
   }
 
@@ -352,7 +336,23 @@ export class Gate {
     return this.#standingsAt === this.#engine.machine.appliedSeq ? this.#standings.get(account) : undefined;
   }
 
-  #decideAmend({ request, account, order, qty, price }: AmendRequest): GateVerdict {
+  /** LIM-08: the windows that the order would overfill; of what cannot be valued the exact check says why. */
+  #ratesOf(account: string, { order, key }: Change): readonly Finding[] {
+    try {
+      return this.#rates.findings(this.#rates.subjectOf(account, key ?? undefined), order, this.#now);
+    } catch (error) {
+      if (error instanceof PriceMissing) return [];
+      throw error;
+    }
+  }
+
+  #judge(account: string, change: Change, rates: readonly Finding[]): Refusal {
+    const refusal = judge(this.#standing(account), change, this.#terms, rates);
+    for (const code of refusal.shadow()) this.#shadowed.set(code, (this.#shadowed.get(code) ?? 0) + 1);
+    return refusal;
+  }
+
+  #decideAmend({ request, account, order, qty, price, stop, key }: AmendRequest): GateVerdict {
     if (this.#isFull(account)) return rejected(["overloaded"]);
     const standing = this.#standing(account);
     const old = standing.orders.find((one) => one.id === order);
@@ -362,11 +362,18 @@ export class Gate {
       qty: qty === undefined ? old.qty : Rational.parse(qty),
       price: price === undefined ? old.price : Rational.parse(price),
     };
-    const change: Change = { order: next, replaces: order };
-    const refusal = shrinks(old, next) ? new Refusal() : judge(standing, change, this.#terms);
+    const terms = { ...(stop === undefined ? {} : { stop }), ...(key === undefined ? {} : { key }) };
+    const change: Change = { ...newOrder(next, terms), replaces: order };
+    const less = shrinks(old, next);
+    const refusal = less ? noRefusal : this.#judge(account, change, this.#ratesOf(account, change));
+    if (refusal.isEmpty && !less) this.#count(account, change);
     if (refusal.isEmpty)
       this.#reserve(account, change, request, next.qty.toStringDown(), next.price?.toStringDown() ?? null);
     return verdictOf(refusal);
+  }
+
+  #count(account: string, { order, key }: Change): void {
+    this.#rates.count(this.#rates.subjectOf(account, key ?? undefined), order, this.#now);
   }
 
   #reserve(account: string, change: Change, request: string, qty: string, price: string | null): void {
@@ -386,10 +393,4 @@ export class Gate {
     if (replaces !== null) this.#standings.delete(account);
     else this.#followed(account)?.make(change);
   }
-}
-
-/** A smaller quantity at the same price takes a part of the order back, like a cancel: it always passes. */
-function shrinks(old: RestingOrder, next: RestingOrder): boolean {
-  const samePrice = old.price === null ? next.price === null : next.price !== null && next.price.equals(old.price);
-  return samePrice && next.qty.sign > 0 && next.qty.atMost(old.qty) && next.qty.isMultipleOf(next.instrument.lot);
 }

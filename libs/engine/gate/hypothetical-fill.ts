@@ -2,10 +2,9 @@ import { Rational } from "#libs/decimal/index.ts";
 import { initialMarginAt } from "#libs/domain/margin/requirement.ts";
 import { applyFill, type FillOutcome } from "#libs/domain/positions/fill.ts";
 import { value } from "#libs/domain/positions/value.ts";
-import type { Cash, CrossPool, MarketView, OpenPosition } from "#libs/domain/positions/views.ts";
+import type { Cash, CrossPool, MarketView, OpenPosition, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Machine } from "../machine.ts";
-import { exactOrder, type OrderAsked } from "./checks.ts";
-import { Standing } from "./standing.ts";
+import { exactOrder, type OrderAsked } from "./wanted.ts";
 import type { Holdings } from "./what-if.ts";
 
 /** Cash in order of asset id with an amount added. */
@@ -23,16 +22,14 @@ const inOrder = (positions: readonly OpenPosition[]): readonly OpenPosition[] =>
  * The pools of an account once an order on a listed instrument has filled whole, as a taker: what accrued is booked first, the
  * fee comes from cross cash, an isolated position moves margin (POS-07, POS-10 to POS-12, FUND-04). Nothing is stored.
  */
-export function filled(
+export function filledBy(
   machine: Machine,
   account: number,
   { cross, isolated }: Holdings,
-  asked: OrderAsked,
+  order: RestingOrder,
   market: MarketView,
 ): Holdings {
   const { book } = machine;
-  const order = exactOrder(new Standing(machine, "", account, () => []), asked);
-  if (order === null) throw new RangeError(`no instrument ${asked.instrument} in the rules`);
   const { instrument, leverage } = order;
   const { quantum } = market.asset(instrument.settle);
   const price = order.price ?? market.mark(instrument.id);
@@ -72,6 +69,19 @@ export function filled(
   const pools = others(isolated, (one) => one.position.instrument.id);
   if (!after.qty.isZero()) pools.push({ kind: "isolated", margin: moved.margin, position: after });
   return { cross: next, isolated: pools };
+}
+
+/** The same of an order in text, on an instrument that the caller knows to be listed. */
+export function filled(
+  machine: Machine,
+  account: number,
+  holdings: Holdings,
+  asked: OrderAsked,
+  market: MarketView,
+): Holdings {
+  const order = exactOrder({ machine, account }, asked);
+  if (order === null) throw new RangeError(`no instrument ${asked.instrument} in the rules`);
+  return filledBy(machine, account, holdings, order, market);
 }
 
 /** POS-10 to POS-12: what closing releases, what a loss eats of the margin, what opening adds; a deficit is nobody's here. */

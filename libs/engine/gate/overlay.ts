@@ -28,6 +28,8 @@ export interface OverlaySnapshot {
   readonly reservations: Readonly<Record<string, readonly ReservationView[]>>;
   /** A code that the overlay gave by itself, without looking at any account. */
   readonly alone: string | null;
+  /** By window of velocity: how many orders, of how many 1e-8 USD, had been approved in it; absent where nothing had. */
+  readonly rates?: Readonly<Record<string, readonly [orders: string, valueUsd: string]>>;
 }
 
 /** A reservation with its exact numbers; immutable but for being dropped. */

@@ -1,8 +1,9 @@
 import type { AmendRequest, BatchRequest, CheckRequest } from "#libs/contracts/live/pre-trade.ts";
 import type { Engine } from "../engine.ts";
-import type { RefusalCode } from "./codes.ts";
-import { Gate, type GateVerdict } from "./gate.ts";
+import type { RefusalCode } from "#libs/domain/pre-trade/codes.ts";
+import { Gate } from "./gate.ts";
 import type { OverlaySnapshot } from "./overlay.ts";
+import type { GateVerdict } from "./verdicts.ts";
 
 const allOfIt = {
   ttlMs: 500,
@@ -29,9 +30,9 @@ export function recheck(
   gate.load(overlay);
   const now = Number.NEGATIVE_INFINITY;
   if ("orders" in request) return gate.batch(request, now).results;
-  const { decision, codes, numbers } =
+  const { decision, codes, numbers, shadow } =
     typeof request.order === "string"
       ? gate.amend(request as AmendRequest, now)
       : gate.check(request as CheckRequest, now);
-  return [{ decision, codes, numbers }];
+  return [shadow === undefined ? { decision, codes, numbers } : { decision, codes, numbers, shadow }];
 }

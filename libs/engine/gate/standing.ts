@@ -4,6 +4,7 @@ import { weightedProfit } from "#libs/domain/collateral/values.ts";
 import { demandOf, nothingResting, type Resting, restingWith } from "#libs/domain/margin/orders.ts";
 import { initialMargin, positionNotional } from "#libs/domain/margin/requirement.ts";
 import type { CrossPool, OpenPosition, RestingOrder } from "#libs/domain/positions/views.ts";
+import type { Exposure } from "#libs/domain/pre-trade/exposures.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import type { Machine } from "../machine.ts";
 
@@ -20,7 +21,14 @@ export interface Change {
   readonly order: RestingOrder;
   /** Id of the order that it replaces; null: it comes as the newest. */
   readonly replaces: string | null;
+  /** The API key that it came with. */
+  readonly key?: string | null;
+  /** Where it would be closed at a loss. */
+  readonly stop?: Rational | null;
 }
+
+/** The other accounts of an owner, as they stand. */
+export type PeersOf = (name: string) => Standing;
 
 /**
  * An account as the pre-trade check sees it at one place of the log: its cross pool with resting and approved orders. Each figure
@@ -31,8 +39,12 @@ export class Standing {
   readonly machine: Machine;
   readonly account: number;
   readonly name: string;
+  /** Its owner, if it has one beside itself. */
+  readonly entity: string | null;
   readonly pool: CrossPool;
   readonly orders: RestingOrder[];
+  readonly #peerOf: PeersOf;
+  #exposures: readonly Exposure[] | null = null;
   #initialEquity: Rational | null = null;
   #collateral: readonly CollateralRow[] | null = null;
   #im: Rational | null = null;
@@ -47,13 +59,67 @@ export class Standing {
   #sums: Map<string, Rational> | null = null;
 
   /** `orders`: what rests and what is approved, oldest first; an account below 0 is unknown to the book and empty. */
-  constructor(machine: Machine, name: string, account: number, ordersOf: (view: CrossPool) => readonly RestingOrder[]) {
+  constructor(
+    machine: Machine,
+    name: string,
+    account: number,
+    ordersOf: (view: CrossPool) => readonly RestingOrder[],
+    peerOf: PeersOf = (peer) => bookStanding(machine, peer),
+  ) {
     this.machine = machine;
     this.name = name;
     this.account = account;
+    this.entity = machine.entityOfAccount.get(name) ?? null;
+    this.#peerOf = peerOf;
     const view = account < 0 ? nobody : machine.book.crossView(account);
     this.orders = [...ordersOf(view)];
     this.pool = { ...view, orders: this.orders };
+  }
+
+  /** The other accounts of its owner. */
+  peers(): readonly Standing[] {
+    const owner = this.entity === null ? undefined : this.machine.rules.entities.get(this.entity);
+    const others = owner?.accounts.filter((name) => name !== this.name) ?? [];
+    return others.map((name) => this.#peerOf(name));
+  }
+
+  /** By instrument: position, and the orders that may open. */
+  get exposures(): readonly Exposure[] {
+    this.#exposures ??= this.#exposuresOf(this.orders);
+    return this.#exposures;
+  }
+
+  exposuresWith(change: Change): readonly Exposure[] {
+    return this.#exposuresOf(this.ordersWith(change));
+  }
+
+  #exposuresOf(orders: readonly RestingOrder[]): readonly Exposure[] {
+    const found = new Map<
+      string,
+      { account: string; instrument: InstrumentRules; held: Rational; buys: Rational; sells: Rational }
+    >();
+    const of = (instrument: InstrumentRules) => {
+      const known = found.get(instrument.id);
+      if (known !== undefined) return known;
+      const { zero } = Rational;
+      const made = { account: this.name, instrument, held: zero, buys: zero, sells: zero };
+      found.set(instrument.id, made);
+      return made;
+    };
+    for (const { instrument, qty } of [...this.pool.positions, ...this.pool.isolated]) of(instrument).held = qty;
+    for (const { instrument, side, qty, reduceOnly } of orders) {
+      if (reduceOnly) continue;
+      const one = of(instrument);
+      if (side === "buy") one.buys = one.buys.plus(qty);
+      else one.sells = one.sells.plus(qty);
+    }
+    return [...found.values()];
+  }
+
+  /** ORD-08: notional of positions and orders, USD. */
+  get notional(): Rational {
+    void this.im;
+    return Rational.sum([...this.#needs.values()].map((one) => one.notional));
   }
 
   position(instrument: string): OpenPosition | null {
@@ -208,6 +274,7 @@ export class Standing {
       if (this.#asked?.change === change && this.#asked.resting !== null) this.#restings.set(id, this.#asked.resting);
     }
     this.#asked = null;
+    this.#exposures = null;
     if (replaces === null) {
       this.orders.push(order);
       this.#ids?.add(order.id);
@@ -218,6 +285,11 @@ export class Standing {
     this.#ids = null;
     this.#sums = null;
   }
+}
+
+/** An account as the log alone knows it. */
+function bookStanding(machine: Machine, name: string): Standing {
+  return new Standing(machine, name, machine.book.findAccount(name), (view) => view.orders);
 }
 
 const keyOf = (instrument: string, side: "buy" | "sell", reduceOnly: boolean): string =>
