@@ -42,7 +42,7 @@ export async function leadLiquidation(parts: LeaderParts, lease: Lease, stop: Ab
     relays.set(shard, await openRelay({ bus, db, mayWrite: mayAct, onError }, shard));
 
   const ratios = new Ratios();
-  const attempts = new Attempts(db, logger);
+  const attempts = new Attempts(parts.records, logger);
   const own = { ...parts, signal, mayAct, ratios };
   const dispatcher: Dispatcher = new Dispatcher(async (one) =>
     carryOut(

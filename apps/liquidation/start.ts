@@ -32,14 +32,16 @@ export async function startLiquidation(app: App): Promise<void> {
   });
   app.onStop(async () => server.close());
   const idle = limited((fields, message) => logger.warn(fields, message));
-  const open = (max: number): Database => {
+  const open = (max: number, durable: boolean): Database => {
     const onIdleError = (error: unknown): void => idle({ error }, "a database connection broke");
-    const opened = openDatabase({ url: settings.databaseUrl, name: app.name, max, onIdleError });
+    const opened = openDatabase({ url: settings.databaseUrl, name: app.name, max, durable, onIdleError });
     app.onStop(async () => opened.close());
     return opened;
   };
-  const db = open(connections.effects);
-  const records = open(connections.records);
+  const db = open(connections.effects, true);
+  // Notices are made again from the facts after their cursor, and before they are sent they are confirmed; an attempt that goes missing is
+  // made again. None of it may queue for the disk before the commit that a closing order waits for.
+  const records = open(connections.records, false);
   const { natsUrl: url, natsUser: user, natsPassword: password, namespace } = settings;
   const bus = await connectBus({ url, user, password, name: app.name, namespace, logger, metrics });
   app.onStop(async () => bus.close());

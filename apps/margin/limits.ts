@@ -3,6 +3,8 @@ export const limits = {
   /** A batch closes after so long, or so many entries, or at once when the engine asks the outside for something. */
   batchMs: 5,
   batchEntries: 1_000,
+  /** A batch that asks for something waits so long for what has arrived already, which then shares its commit. */
+  urgentMs: 2,
   /** Applying waits while so many entries are not committed yet. */
   uncommittedEntries: 4_000,
   /** Entries are applied in slices about so long; between them questions are answered. */

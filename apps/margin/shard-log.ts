@@ -56,7 +56,7 @@ export class ShardLog {
       while (!this.#stopped) {
         const messages = await reader.next(limits.readAhead, batch.empty ? limits.readWaitMs : limits.batchMs);
         if (!(await this.#applyAll(messages))) return;
-        this.closeIfDue();
+        this.closeIfDue(reader.waiting > 0);
         const missing = this.#events.sliced(messages.length === 0, reader.lag);
         if (missing !== null && !(await this.#fill(missing))) return;
       }
@@ -67,11 +67,13 @@ export class ShardLog {
 
   async #applyAll(messages: readonly Message[]): Promise<boolean> {
     this.#sliceEnds = monotonic() + limits.sliceMs;
+    const last = messages.at(-1);
     for (const message of messages) {
       if (this.#stopped) return false;
       if (!(await this.#apply(message))) return false;
       this.#events.applied();
-      this.closeIfDue();
+      // After the last one it is known whether more has come meanwhile.
+      if (message !== last) this.closeIfDue(true);
       if (monotonic() >= this.#sliceEnds) await this.#nextSlice();
     }
     return true;
@@ -122,13 +124,15 @@ export class ShardLog {
   }
 
   /**
-   * At once when the engine asks the outside for something. But a batch that would only wait behind another is left open: what comes
-   * meanwhile shares its commit, so that a burst of liquidations costs a few commits and not one each.
+   * At once when the engine asks the outside for something and nothing else is in hand (`more`: something is, which has so long to join it).
+   * But a batch that would only wait behind another is left open: what comes meanwhile shares its commit, so that a burst of
+   * liquidations costs a few commits and not one each.
    */
-  closeIfDue(): void {
+  closeIfDue(more = false): void {
     const { batch, committer } = this.#parts;
     if (batch.empty) return;
-    const due = batch.urgent || monotonic() - batch.openedAt >= limits.batchMs;
+    const waitMs = !batch.urgent ? limits.batchMs : more ? limits.urgentMs : 0;
+    const due = monotonic() - batch.openedAt >= waitMs;
     if (batch.entries >= limits.batchEntries || (committer.idle && due)) this.close();
   }
 

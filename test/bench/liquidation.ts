@@ -6,17 +6,23 @@ import { cpuSeconds } from "./cpu-time.ts";
 import { eventually } from "#test/support/live-shard.ts";
 
 /*
- * node --import tsx test/bench/liquidation.ts [liquidations a second] [liquidations]
+ * node --import tsx test/bench/liquidation.ts [liquidations a second] [liquidations] [of them before the measurement]
  * Matching engine, risk engine and liquidation as processes with NATS, Redis and PostgreSQL on this machine: the mark falls step by
  * step, each frame is too low for a few more accounts, each of which is closed in one slice. Times are taken beside the bus: from a
- * frame to the first closing order's command, and to the facts about its fill, which leave after their commit.
+ * frame to the first closing order's command, and to the facts about its fill, which leave after their commit. The first liquidations
+ * are not counted: meanwhile the processes' code is compiled. Before the fall, with frames and clock alone, the idle use is taken.
  */
 const perSecond = Number(process.argv[2] ?? 50);
-const count = Number(process.argv[3] ?? 600);
+const measured = Number(process.argv[3] ?? 1_000);
+const warmUp = Number(process.argv[4] ?? 500);
+const count = warmUp + measured;
+const idleMs = 5_000;
 const frameMs = 100;
 const price = 50_000;
 /** What one step of the mark is worth to the next account, USD. */
 const step = 0.5;
+
+let steps = 0;
 
 const say = (what: string, value: string): void => void process.stdout.write(`${what.padEnd(44)} ${value}\n`);
 
@@ -32,13 +38,18 @@ try {
   for (const trader of traders)
     await exchange.place({ account: trader, side: "buy", qty: "0.1", price: String(price), ioc: true });
   await exchange.settled();
+  const resting = processorTime();
+  await wait(idleMs);
+  say("processor time a second without any, ms", spent(resting, processorTime(), idleMs / 1_000));
+  await fall(warmUp);
+  exchange.latencies.forget();
   const before = processorTime();
-  await fall();
+  const beganAt = performance.now();
+  await fall(count);
   await eventually("the end of every liquidation", async () => exchange.model.liquidations >= count);
   await exchange.settled();
-  const after = processorTime();
-  const each = [...after].map(([name, s]) => `${name} ${(((s - (before.get(name) ?? 0)) / count) * 1_000).toFixed(1)}`);
-  say("processor time a liquidation, ms", each.join(", "));
+  say("liquidations, seconds", `${measured}, ${((performance.now() - beganAt) / 1_000).toFixed(1)}`);
+  say("processor time a liquidation, ms", spent(before, processorTime(), measured));
   for (const [name, what] of [
     ["close", "mark → first closing order"],
     ["settled", "mark → settled in PostgreSQL"],
@@ -70,13 +81,19 @@ function processorTime(): Map<string, number> {
   return new Map(pids.map(([name, pid]) => [name, cpuSeconds(pid)]));
 }
 
+/** In ms, divided by `by`. */
+function spent(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>, by: number): string {
+  const each = [...after].map(([name, s]) => [name, ((s - (before.get(name) ?? 0)) * 1_000) / by] as const);
+  const sum = each.reduce((all, [, ms]) => all + ms, 0);
+  return `${sum.toFixed(1)}: ${each.map(([name, ms]) => `${name} ${ms.toFixed(1)}`).join(", ")}`;
+}
+
 /** MM is 25 (0.5 % of 0.1 BTC): an account with a margin of 100 + s is due when the mark has fallen by about 750 + 10 s. */
-async function fall(): Promise<void> {
+async function fall(until: number): Promise<void> {
   const perFrame = (perSecond * frameMs) / 1_000;
   const first = price - 700;
-  for (let at = 0; exchange.model.liquidations < count; at += 1) {
-    exchange.price((first - at * perFrame * step).toFixed(1));
+  for (; exchange.model.liquidations < until && steps < (count / perFrame) * 3; steps += 1) {
+    exchange.price((first - steps * perFrame * step).toFixed(1));
     await wait(frameMs);
-    if (at > (count / perFrame) * 3) return;
   }
 }

@@ -73,6 +73,11 @@ export class Latencies {
     if (samples.length < samplesKept) samples.push(at - started.at);
   }
 
+  /** Begins anew: what has been measured so far does not count. */
+  forget(): void {
+    for (const samples of Object.values(this.#samples)) samples.length = 0;
+  }
+
   get(name: LatencyName): Measured | null {
     const sorted = this.#samples[name].toSorted((left, right) => left - right);
     if (sorted.length === 0) return null;

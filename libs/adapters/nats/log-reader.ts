@@ -28,6 +28,8 @@ export interface LogReader {
   readonly nextSeq: number;
   /** Messages stored but not yet handed out, as last known. */
   readonly lag: number;
+  /** Of them, those that have arrived here. */
+  readonly waiting: number;
   /**
    * As soon as anything is there, up to `max` messages; none when `waitMs` pass first. Throws `StreamMismatch` when the stream is
    * another one or has lost its end, and `BusClosed`.
@@ -117,6 +119,10 @@ class OrderedReader implements LogReader {
 
   get lag(): number {
     return this.#pending + this.#queue.size;
+  }
+
+  get waiting(): number {
+    return this.#queue.size;
   }
 
   async next(max: number, waitMs: number): Promise<LogMessage[]> {

@@ -22,6 +22,11 @@ export interface DatabaseSettings {
   /** Connections at most. */
   readonly max?: number;
   readonly statementTimeoutMs?: number;
+  /**
+   * false: commits do not wait for any disk, so that the last moments before a crash of the server may go missing. For what is made
+   * again from its source, and for marks whose loss only repeats something. `confirmReplicated` waits all the same.
+   */
+  readonly durable?: boolean;
   /** Told about connections that break while idle; they are replaced by the next use. */
   readonly onIdleError?: (error: Error) => void;
 }
@@ -63,7 +68,7 @@ export function openDatabase(settings: DatabaseSettings): Database {
     idle_in_transaction_session_timeout: limits.idleInTransactionMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: limits.keepAliveMs,
-    options: "-c jit=off -c synchronous_commit=on -c timezone=UTC",
+    options: `-c jit=off -c synchronous_commit=${settings.durable === false ? "off" : "on"} -c timezone=UTC`,
   });
   // Without a listener a broken idle connection would end the process.
   pool.on("error", (error) => settings.onIdleError?.(error));
@@ -186,7 +191,8 @@ async function inTransaction<T>(
  * log and waits for that, which follows everything before it.
  */
 export async function confirmReplicated(db: Queryable): Promise<void> {
-  await db.query({ name: "confirm", text: "SELECT pg_logical_emit_message(true, 'plimsoll', '')" });
+  const text = `SELECT set_config('synchronous_commit', 'on', true), pg_logical_emit_message(true, 'plimsoll', '')`;
+  await db.query({ name: "confirm", text });
 }
 
 /**

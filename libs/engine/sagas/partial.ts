@@ -43,20 +43,56 @@ function partialLimit(machine: Machine, saga: Saga, pool: Pool, position: OpenPo
   const mark = markOf(machine, number);
   const limit = closingLimit(side, mark, limitingPrice(saga, number), machine.rules.liquidation.maxSlippage, 1);
   const now = healthParts(machine, pool);
-  const raises = (price: Rational): boolean =>
-    compareRatios(healthParts(machine, afterClosing(machine, pool, position, lots, price)), now) > 0;
+  const after = (price: Rational): RatioParts =>
+    healthParts(machine, afterClosing(machine, pool, position, lots, price));
+  const raises = (price: Rational): boolean => compareRatios(after(price), now) > 0;
   if (limit === null || limit.sign <= 0 || raises(limit)) return limit;
-  let [bad, good] = [limit, mark];
+  return nearestRaising(limit, mark, raises, turningPoint(limit, mark, (price) => gainOf(after(price), now)));
+}
+
+/**
+ * Halves the distance between a price that does not raise the ratio and one that does, `limitSteps` times. A nearer price never does
+ * worse, so where the `guess` of the turning point holds, what lies outside of its surroundings need not be asked.
+ */
+function nearestRaising(
+  from: Rational,
+  to: Rational,
+  raises: (price: Rational) => boolean,
+  guess: Rational | null,
+): Rational {
+  const up = to.above(from);
+  const reaches = (price: Rational, bound: Rational): boolean => (up ? price.atLeast(bound) : price.atMost(bound));
+  let [bad, good] = [from, to];
+  let [surelyBad, surelyGood] = [from, to];
+  if (guess !== null) {
+    const around = to.minus(from).times(surroundings);
+    const [before, behind] = [guess.minus(around), guess.plus(around)];
+    if (reaches(before, from) && !raises(before)) surelyBad = before;
+    if (reaches(to, behind) && raises(behind)) surelyGood = behind;
+  }
   for (let step = 0; step < limitSteps; step += 1) {
     const middle = bad.plus(good).dividedBy(two).floorTo(finest);
-    if (raises(middle)) good = middle;
+    if (reaches(middle, surelyGood) || (!reaches(surelyBad, middle) && raises(middle))) good = middle;
     else bad = middle;
   }
   return good;
 }
 
+/** Where a straight line through the gains at two prices is zero; null where there is none. Only a guess where the gain is no such line. */
+function turningPoint(from: Rational, to: Rational, gain: (price: Rational) => Rational): Rational | null {
+  const [first, last] = [gain(from), gain(to)];
+  const rise = last.minus(first);
+  return rise.isZero() ? null : from.minus(to.minus(from).times(first).dividedBy(rise)).floorTo(finest);
+}
+
+/** How much more than before there is, of the sign of the change of the ratio: both requirements are positive as a rule. */
+const gainOf = (after: RatioParts, now: RatioParts): Rational =>
+  after.equity.times(now.mm).minus(now.equity.times(after.mm));
+
 const two = Rational.ofInteger(2);
 const finest = Rational.ofUnits(1n, 18);
+/** Of the whole distance: what is left to be asked within it are some ten of the `limitSteps`. */
+const surroundings = Rational.ofUnits(1n, 15);
 
 function healthParts(machine: Machine, pool: Pool): RatioParts {
   const { maintenanceEquity: equity, mm } = poolHealth(machine, pool);
