@@ -7,13 +7,13 @@ export const limits = {
   /** Effects that wait here; more are left to the reconciler, which reads them from PostgreSQL. */
   waitingMax: 20_000,
   /** Attempts are noted this much later at most. */
-  attemptsMs: 20,
+  attemptsMs: 50,
   firstWakeMs: 250,
   wakeMaxMs: 5_000,
   attemptsMax: 20,
   escalatedMs: 30_000,
   reconcileMs: 500,
-  /** Between two looks at open rows at least. */
+  /** Between two looks at open rows, or at facts that somebody is told of, at least. */
   soonMs: 100,
   /** A wake-up that is late by this is made again; one late by more is not waited for any longer. */
   lateMs: 250,

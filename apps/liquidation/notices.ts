@@ -69,6 +69,8 @@ export async function runNotices(parts: NoticesParts): Promise<void> {
       } catch (error) {
         warn({ error }, "notices wait");
       }
+      // What is committed meanwhile is recorded together: a closing order must not wait for news of it.
+      await wait(limits.soonMs, signal);
       await wait(limits.noticesPollMs, AbortSignal.any([signal, wake.signal]));
     }
   } finally {
