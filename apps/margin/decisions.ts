@@ -1,12 +1,13 @@
 import { limited, type Logger } from "#libs/telemetry/logger.ts";
 import { limits } from "./limits.ts";
+import { breathe } from "./waiting.ts";
 import type { Writer } from "./writer.ts";
 
 /** Keeps the gate's answers in the database, behind the answers. When it cannot keep up they are dropped and counted. */
 export class Decisions {
   readonly #writer: Writer;
   readonly #warn: (fields: object, message: string) => void;
-  #waiting: string[] = [];
+  #waiting: (() => string)[] = [];
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
   #busy = false;
@@ -21,8 +22,8 @@ export class Decisions {
     return this.#waiting.length;
   }
 
-  /** `line`: by `decisionLine`. */
-  add(line: string): void {
+  /** `line`: gives the text of `decisionLine`; asked for once the answer is on its way. */
+  add(line: () => string): void {
     if (this.#waiting.length >= limits.decisionsQueued) {
       this.dropped += 1;
       this.#warn({ dropped: this.dropped }, "decisions of the gate are not kept: the database is behind");
@@ -47,7 +48,7 @@ export class Decisions {
   async #write(): Promise<void> {
     this.#busy = true;
     while (this.#waiting.length > 0) {
-      const lines = this.#waiting.splice(0, limits.decisionsPerInsert);
+      const lines = await this.#texts(this.#waiting.splice(0, limits.decisionsPerInsert));
       try {
         await this.#writer.decisions(lines);
       } catch (error) {
@@ -57,5 +58,15 @@ export class Decisions {
       }
     }
     this.#busy = false;
+  }
+
+  /** A few at a time: entries and questions have their turns in between. */
+  async #texts(lines: readonly (() => string)[]): Promise<string[]> {
+    const texts: string[] = [];
+    for (const [at, line] of lines.entries()) {
+      if (at % limits.decisionsPerTurn === 0) await breathe();
+      texts.push(line());
+    }
+    return texts;
   }
 }

@@ -37,6 +37,8 @@ export const limits = {
   unpublishedBatches: 256,
   decisionsQueued: 10_000,
   decisionsPerInsert: 500,
+  /** Made into text in one go. */
+  decisionsPerTurn: 16,
   decisionsMs: 250,
   /** Questions answered in one go, and waiting ones; beyond they are refused as `overloaded`. */
   questionsPerSlice: 64,

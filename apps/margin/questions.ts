@@ -176,8 +176,10 @@ export class Questions {
     const { shard, decisions } = this.#options;
     const { appliedSeq: entries, t } = engine.machine;
     const place = { shard, request, verb, account, decision, codes, epoch, appliedSeq, frame, ruleVersion, t };
-    const read = `"overlay":${JSON.stringify(overlay)},"entries":${entries}`;
-    decisions.add(decisionLine(place, `{"asked":${textOf(data)},"answer":${answer},${read}}`));
+    decisions.add(() => {
+      const read = `"overlay":${JSON.stringify(overlay)},"entries":${entries}`;
+      return decisionLine(place, `{"asked":${textOf(data)},"answer":${answer},${read}}`);
+    });
   }
 }
 
