@@ -1,10 +1,11 @@
 import type { FrameEntry } from "#libs/contracts/log.ts";
 import type { PriceFrame } from "#libs/domain/collateral/price-frames.ts";
+import { newTrace } from "#libs/telemetry/trace.ts";
 import { merged } from "./merge.ts";
 
 /** Writes one entry; `stored` resolves to its log position and rejects when the writer is closed. */
 export interface FrameWriter {
-  write(body: FrameEntry, t: number): { readonly sourceSeq: number; readonly stored: Promise<number> };
+  write(body: FrameEntry, t: number, trace?: string): { readonly sourceSeq: number; readonly stored: Promise<number> };
 }
 
 export interface StoredFrame {
@@ -79,7 +80,7 @@ export class FrameLog {
 
   async #send(sent: Waiting): Promise<void> {
     try {
-      const { sourceSeq, stored } = this.#writer.write({ k: "frame", ...sent.frame }, sent.t);
+      const { sourceSeq, stored } = this.#writer.write({ k: "frame", ...sent.frame }, sent.t, newTrace());
       const logSeq = await stored;
       this.#onStored({ ...sent, sourceSeq, logSeq });
     } catch (error) {

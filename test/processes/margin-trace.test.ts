@@ -109,9 +109,15 @@ test("one trace goes from an entry to its facts, its effects, the command and th
   // Who starts only now has it from the table.
   await pair.start("liquidation", { REDIS_URL: redis().url });
   const entries = await venueEntries(({ k }) => k === "closed");
-  const traced = entries.filter((one) => one.trace !== undefined);
-  expect(traced.map(({ k }) => k)).toEqual(expect.arrayContaining(["blocked", "fill", "closed"]));
-  expect(new Set(traced.map((one) => one.trace))).toEqual(new Set([trace]));
+  const own = entries.filter((one) => one.trace === trace);
+  expect(own.map(({ k }) => k)).toEqual(expect.arrayContaining(["blocked", "fill", "closed"]));
+  // Orders of traders have traces of their own, which their fills carry on.
+  const others = entries.filter((one) => one.trace !== trace && one.k !== "attest");
+  expect(others.map(({ k }) => k)).toEqual(expect.arrayContaining(["order", "fill"]));
+  expect(others.filter((one) => one.trace === undefined)).toEqual([]);
+  const bought = others.find((one) => one.k === "fill")?.trace;
+  const booked = await eventually("the trade's fact", async () => pair.facts.find((one) => one.fact === "fill"));
+  expect(booked.trace).toBe(bought);
   expect(told.map(({ effect }) => effect.effect)).toEqual(expect.arrayContaining(["block", "close"]));
   expect(new Set(told.map((one) => one.trace))).toEqual(new Set([trace]));
   expect((await factOf("liquidation.ended")).trace).toBe(trace);

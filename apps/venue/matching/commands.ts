@@ -25,13 +25,17 @@ export interface Moved {
 
 export type VenueEffect = Exclude<Effect, { effect: "resume" }>;
 
-/** Everything that changes the venue, as it stands in its journal. `t`: the market's clock, UTC ms. */
-export type Command =
-  | { readonly c: "place"; readonly t: number; readonly terms: Terms; readonly approval: Approval }
+/**
+ * Everything that changes the venue, as it stands in its journal. `t`: the market's clock, UTC ms. `trace`: what the entries that come of it
+ * are told by, from the order or the effect that asked for it to their facts.
+ */
+export type Command = Deed & { readonly t: number; readonly trace?: string };
+
+type Deed =
+  | { readonly c: "place"; readonly terms: Terms; readonly approval: Approval }
   /** An approved order that was not placed after all: its approval need not hold anything any longer. */
   | {
       readonly c: "release";
-      readonly t: number;
       readonly account: string;
       readonly id: string;
       readonly request: string;
@@ -39,7 +43,6 @@ export type Command =
   /** Lots of the whole order, and ticks; null: as they are. Without an approval only less at the same price. */
   | {
       readonly c: "amend";
-      readonly t: number;
       readonly account: string;
       readonly id: string;
       readonly total: number | null;
@@ -47,21 +50,18 @@ export type Command =
       /** `lots`: still open, as risk was asked. */
       readonly approval: (Approval & { readonly lots: number }) | null;
     }
-  | { readonly c: "cancel"; readonly t: number; readonly account: string; readonly id: string }
-  | { readonly c: "cancel_all"; readonly t: number; readonly account: string; readonly instrument: string | null }
+  | { readonly c: "cancel"; readonly account: string; readonly id: string }
+  | { readonly c: "cancel_all"; readonly account: string; readonly instrument: string | null }
   | {
       readonly c: "effect";
-      readonly t: number;
       readonly shard: string;
       readonly epoch: number;
       readonly effect: VenueEffect;
-      readonly trace?: string;
     }
-  | { readonly c: "epoch"; readonly t: number; readonly shard: string; readonly epoch: number }
+  | { readonly c: "epoch"; readonly shard: string; readonly epoch: number }
   /** What the shard's facts up to number `to` say that a venue must know; `at` is their place in the stream. */
   | {
       readonly c: "facts";
-      readonly t: number;
       readonly shard: string;
       readonly to: number;
       readonly at: number;
@@ -71,8 +71,8 @@ export type Command =
       readonly expired?: readonly string[];
     }
   /** New rules, with which the floor begins too. Those of a version that it has had already change nothing. */
-  | { readonly c: "rules"; readonly t: number; readonly version: number; readonly document: RuleDocument }
-  | { readonly c: "attest"; readonly t: number; readonly shard: string; readonly from: number; readonly to: number };
+  | { readonly c: "rules"; readonly version: number; readonly document: RuleDocument }
+  | { readonly c: "attest"; readonly shard: string; readonly from: number; readonly to: number };
 
 /** What an entry needs beside its header. */
 export type Emitted = Exclude<EntryBody, { k: "refused" }>;

@@ -17,7 +17,7 @@ export const attestBytesMax = 700_000;
 
 /** Applies a command to the floor. The entries it made are numbered; nothing of it has left the process. */
 export function applyCommand(floor: Floor, command: Command): Outcome {
-  floor.begin(command.t, command.c === "effect" ? command.trace : undefined);
+  floor.begin(command.t, command.trace);
   const reply = carryOut(floor, command);
   return { entries: floor.entries(), reply };
 }

@@ -2,9 +2,10 @@ import type { Approval } from "#libs/contracts/log.ts";
 import { readAmendOrder, readCancelAll, readCancelOrder, readPlaceOrder } from "#libs/contracts/live/door.ts";
 import type { AmendOrder, PlaceOrder, TradingReply } from "#libs/contracts/live/venue.ts";
 import { monotonicMs } from "#libs/process/clock.ts";
+import { newTrace } from "#libs/telemetry/trace.ts";
 import { amended, amendRefusal, standing } from "../matching/amend.ts";
 import type { Resting } from "../matching/book.ts";
-import type { Terms } from "../matching/commands.ts";
+import type { Outcome, Terms } from "../matching/commands.ts";
 import { orderKey } from "../matching/floor.ts";
 import { answerBefore, refusalOf } from "../matching/orders.ts";
 import type { Marks } from "./marks.ts";
@@ -149,13 +150,18 @@ export class Trading {
   }
 
   #write(request: Request): TradingReply {
-    const reply = this.#venue.write(request).reply as TradingReply;
+    const reply = this.#traced(request).reply as TradingReply;
     if (reply.state === "rejected") this.#venue.reject(reply.codes);
     return reply;
   }
 
+  /** Each order, change or cancel begins a trace. */
+  #traced(request: Request): Outcome {
+    return this.#venue.write({ ...request, trace: newTrace() });
+  }
+
   #release(id: string, account: string, request: string): void {
-    this.#venue.write({ c: "release", account, id, request });
+    this.#traced({ c: "release", account, id, request });
   }
 
   /** The order on its grid, or why it is not on it. */
@@ -182,7 +188,7 @@ export class Trading {
       const before = this.#venue.floor.answered.get(orderKey(account, id));
       return before?.state === "cancelled" ? before : this.#refused(id, ["order_unknown"]);
     }
-    return this.#venue.write({ c: "cancel", account, id }).reply as TradingReply;
+    return this.#traced({ c: "cancel", account, id }).reply as TradingReply;
   }
 
   cancelAll(data: Uint8Array): { readonly cancelled: number } | TradingReply {
@@ -190,7 +196,7 @@ export class Trading {
     if (!read.ok) return this.#refused("", ["unreadable"]);
     const { account, instrument = null } = read.value;
     if (this.#venue.floor.ordersOf(account, instrument).length === 0) return { cancelled: 0 };
-    return this.#venue.write({ c: "cancel_all", account, instrument }).reply as { cancelled: number };
+    return this.#traced({ c: "cancel_all", account, instrument }).reply as { cancelled: number };
   }
 
   /** `account`: of an order that may rest and goes on resting as it was. */

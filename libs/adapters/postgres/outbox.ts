@@ -1,4 +1,5 @@
 import type { Entry, EntryBody } from "#libs/contracts/log.ts";
+import { newTrace } from "#libs/telemetry/trace.ts";
 import { confirmReplicated, count, only } from "./database.ts";
 import type { Queryable } from "./database.ts";
 
@@ -33,7 +34,7 @@ export async function enqueueEntry(db: Queryable, entry: NewEntry): Promise<numb
   const result = await db.query<{ seq: string }>({
     name: "outbox_enqueue",
     text: "SELECT enqueue_entry($1, $2, $3, $4, $5, $6) AS seq",
-    values: [source, shard, key, JSON.stringify(body), t, trace ?? null],
+    values: [source, shard, key, JSON.stringify(body), t, trace ?? newTrace()],
   });
   return count(only(result).seq);
 }

@@ -47,7 +47,12 @@ function partialLimit(machine: Machine, saga: Saga, pool: Pool, position: OpenPo
     healthParts(machine, afterClosing(machine, pool, position, lots, price));
   const raises = (price: Rational): boolean => compareRatios(after(price), now) > 0;
   if (limit === null || limit.sign <= 0 || raises(limit)) return limit;
-  return nearestRaising(limit, mark, raises, turningPoint(limit, mark, (price) => gainOf(after(price), now)));
+  return nearestRaising(
+    limit,
+    mark,
+    raises,
+    turningPoint(limit, mark, (price) => gainOf(after(price), now)),
+  );
 }
 
 /**
