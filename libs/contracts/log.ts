@@ -25,6 +25,8 @@ export interface FrameEntry {
   readonly mark?: Readonly<Record<string, Amount>>;
   /** By asset or instrument id. */
   readonly quality?: Readonly<Record<string, Quality>>;
+  /** By instrument: contracts within 2 % of mark, on the thinner side. */
+  readonly depth?: Readonly<Record<string, Amount>>;
   readonly haircut?: Readonly<Record<string, { readonly initial: Amount; readonly maintenance: Amount }>>;
   readonly inputs?: Readonly<Record<string, PriceInput>>;
 }

@@ -240,6 +240,10 @@ export class EntryCheck {
       this.#index(asset, price, ["index", asset], ["index", asset]);
     for (const [id, price] of Object.entries(entry.mark ?? {})) this.#mark(id, price, ["mark", id], ["mark", id]);
     for (const id of Object.keys(entry.quality ?? {})) this.#priceId(id, ["quality", id]);
+    for (const [id, contracts] of Object.entries(entry.depth ?? {})) {
+      this.#instrument(id, "depth", id);
+      if (contracts.startsWith("-")) this.#report("out_of_range", `${contracts} must be at least 0`, "depth", id);
+    }
   }
 
   /** Levels are positive, whole lots, and best first. */

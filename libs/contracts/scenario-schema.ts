@@ -22,6 +22,7 @@ export const entrySchemas = {
     index: maybe(byId(Amount)),
     mark: maybe(byId(Amount)),
     quality: maybe(byId(Quality)),
+    depth: maybe(byId(Amount)),
   }),
   quality: record({ ...head("quality"), id: Id, quality: Quality }),
   fund: record({ ...head("fund"), asset: Id, amount: Amount }),

@@ -7,6 +7,7 @@ import type { Receipt } from "#libs/domain/receipts/types.ts";
 import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
+import { forgetUnused, newActivity } from "./activity.ts";
 import type { Book, BookOrder } from "./book.ts";
 import { poolsOf } from "./pools.ts";
 import { type BreakerWindows, judgeFundDrawdown, newBreakerWindows } from "./breaker-windows.ts";
@@ -87,6 +88,8 @@ export class Machine {
   readonly answeredCloses = new Map<string, AnsweredClose>();
   /** Positions that changed hands without the matching engine, until it says that it has read of it. */
   readonly movedElsewhere: MovedElsewhere = new Map();
+  /** What limits are measured by. */
+  readonly activity = newActivity();
   /** What losses of a day and of a week are measured from. */
   readonly sessions = new Sessions();
   readonly breakerWindows: BreakerWindows = newBreakerWindows();
@@ -186,6 +189,7 @@ export class Machine {
     for (const entity of rules.entities.values())
       for (const account of entity.accounts) entities.set(account, entity.id);
     this.entityOfAccount = entities;
+    forgetUnused(this.activity, rules.hierarchy);
     this.slots.forget();
     this.changedPools = null;
     this.compiled.rebuild();

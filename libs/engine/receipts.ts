@@ -3,7 +3,7 @@ import { evaluateCross, type PoolHealth } from "#libs/domain/health/evaluate.ts"
 import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
 import type { CrossPool, Pool, RestingOrder } from "#libs/domain/positions/views.ts";
 import * as build from "#libs/domain/receipts/build.ts";
-import { largestSize, smallestDeposit } from "#libs/domain/receipts/smallest-change.ts";
+import { smallestDeposit } from "#libs/domain/receipts/smallest-change.ts";
 import type { Receipt, ReceiptPrice } from "#libs/domain/receipts/types.ts";
 import type { SharedLoss, Winner } from "#libs/domain/settlement/bad-debt.ts";
 import type { Machine } from "./machine.ts";
@@ -118,17 +118,20 @@ export function rejectionReceipt(
   });
 }
 
-/** The smallest deposit of the settle asset, and the largest size, with which an order would have passed its margin check. */
-function orderChanges(machine: Machine, account: number, order: RestingOrder): build.SmallestChanges {
+/** The smallest deposit of the settle asset with which an order would have passed its margin check. */
+function orderDeposit(
+  machine: Machine,
+  account: number,
+  order: RestingOrder,
+): NonNullable<build.SmallestChanges["deposit"]> | null {
   const before = machine.book.crossView(account);
   const excess = (pool: CrossPool): Rational => {
     const health = evaluateCross(pool, machine.market, machine.rules);
     return health.initialEquity.minus(health.im);
   };
-  const withOrder = (qty: Rational): CrossPool => ({ ...before, orders: [...before.orders, { ...order, qty }] });
-  const { settle, lot } = order.instrument;
+  const { settle } = order.instrument;
   const richer = (amount: Rational): CrossPool => {
-    const pool = withOrder(order.qty);
+    const pool = { ...before, orders: [...before.orders, order] };
     const own = pool.cash.find((one) => one.asset === settle)?.amount ?? Rational.zero;
     return {
       ...pool,
@@ -136,11 +139,7 @@ function orderChanges(machine: Machine, account: number, order: RestingOrder): b
     };
   };
   const deposit = smallestDeposit(machine.market.asset(settle).quantum, (amount) => excess(richer(amount)), false);
-  const size = largestSize(order.qty, lot, (qty) => excess(withOrder(qty)).sign >= 0);
-  return {
-    deposit: deposit === null || deposit.isZero() ? null : { asset: settle, amount: deposit },
-    size: size === null ? null : { instrument: order.instrument.id, qty: size },
-  };
+  return deposit === null || deposit.isZero() ? null : { asset: settle, amount: deposit };
 }
 
 export function orderReceipt(
@@ -150,9 +149,13 @@ export function orderReceipt(
   order: RestingOrder,
   codes: readonly string[],
   numbers: Numbers,
+  largest: () => Rational | null,
 ): void {
-  keep(machine, seq, () =>
-    build.rejectionReceipt({
+  keep(machine, seq, () => {
+    const qty = largest();
+    const size = qty === null ? null : { instrument: order.instrument.id, qty };
+    const deposit = codes.includes("initial_margin") ? orderDeposit(machine, account, order) : null;
+    return build.rejectionReceipt({
       ...head(machine, ruleOfCode[codes[0] ?? ""] ?? "ORD-10", [
         ...pricesOfPool(machine, machine.book.crossView(account)),
         ...pricesOf(machine, [], [order.instrument.id]),
@@ -161,9 +164,9 @@ export function orderReceipt(
       instrument: order.instrument.id,
       order: order.id,
       reasons: reasonsOf(codes, numbers),
-      changes: codes.includes("initial_margin") ? orderChanges(machine, account, order) : {},
-    }),
-  );
+      changes: { deposit, size },
+    });
+  });
 }
 
 export function liquidationReceipt(machine: Machine, seq: number, saga: Saga, health: PoolHealth): void {

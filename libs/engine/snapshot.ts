@@ -1,5 +1,6 @@
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import { isActive } from "./activity.ts";
 import { Book } from "./book.ts";
 import { Digest } from "./digest.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
@@ -47,6 +48,7 @@ function stateOf(machine: Machine): Record<string, unknown> {
   const state: Record<string, unknown> = { pending: machine.pending.list() };
   for (const field of fields) state[field] = machine[field];
   for (const field of liveFields) if (machine[field].size > 0) state[field] = machine[field];
+  if (isActive(machine.activity)) state["activity"] = machine.activity;
   return state;
 }
 
@@ -88,6 +90,7 @@ export function restoreSnapshot(bytes: Uint8Array, options: MachineOptions): Mac
   const state = readRecord(reader.text()) as Record<string, unknown>;
   for (const field of fields) assign(machine, field, state[field]);
   for (const field of liveFields) if (state[field] !== undefined) assign(machine, field, state[field]);
+  if (state["activity"] !== undefined) Object.assign(machine.activity, state["activity"]);
   if (!reader.ended) machine.sessions.load(reader);
   machine.useRules(document, rules);
   // Arming found the pools that stand close to a threshold; only those that waited when the snapshot was taken still wait.

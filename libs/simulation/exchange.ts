@@ -65,7 +65,8 @@ export class SimulatedExchange {
   }
 
   /** A frame of prices that are given outright, good by themselves. */
-  given(prices: Pick<FrameEntry, "index" | "mark">, t: number): Fact[] {
-    return this.apply({ k: "frame", ...this.pricing.given(prices, this.engine.machine.rules, t), t });
+  given({ depth, ...prices }: Pick<FrameEntry, "index" | "mark" | "depth">, t: number): Fact[] {
+    const made = this.pricing.given(prices, this.engine.machine.rules, t);
+    return this.apply({ k: "frame", ...made, ...(depth === undefined ? {} : { depth }), t });
   }
 }

@@ -33,6 +33,7 @@ export const liveEntrySchemas = {
     index: maybe(byId(Amount)),
     mark: maybe(byId(Amount)),
     quality: maybe(byId(Quality)),
+    depth: maybe(byId(Amount)),
     haircut: maybe(byId(record({ initial: Amount, maintenance: Amount }))),
     inputs: maybe(byId(PriceInput)),
   }),

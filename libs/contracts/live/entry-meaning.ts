@@ -25,6 +25,7 @@ function checkSource(entry: Entry, problems: ProblemList): void {
 function checkFrame(entry: FrameEntry, problems: ProblemList): void {
   for (const [id, price] of Object.entries(entry.index ?? {})) positive(problems, price, "index", id);
   for (const [id, price] of Object.entries(entry.mark ?? {})) positive(problems, price, "mark", id);
+  for (const [id, contracts] of Object.entries(entry.depth ?? {})) notNegative(problems, contracts, "depth", id);
   for (const [id, { initial, maintenance }] of Object.entries(entry.haircut ?? {})) {
     share(problems, initial, "haircut", id, "initial");
     share(problems, maintenance, "haircut", id, "maintenance");

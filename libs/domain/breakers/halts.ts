@@ -66,6 +66,19 @@ export function triggerHalt(
   return [...records.filter((one) => !same(one)), record].sort(order);
 }
 
+/** LIM-24: a scope that has lost too much is closed until a time (UTC ms), or until an operator opens it (null). */
+export function heldHalt(
+  records: readonly HaltRecord[],
+  call: HaltCall,
+  t: number,
+  until: number | null,
+): readonly HaltRecord[] {
+  const others = records.filter(
+    (one) => one.manual || one.scope !== call.scope || one.id !== call.id || one.reason !== call.reason,
+  );
+  return [...others, { ...call, manual: false, since: t, until }].sort(order);
+}
+
 /**
  * BRK-18: an operator sets the state of a scope, in place of what an operator set before; `normal` lifts every record
  * of that scope and id at once, those of triggers too.

@@ -40,22 +40,23 @@ function figuresOf(
   hierarchy: LimitHierarchy,
   key: LimitKey,
   subject: Subject,
-  instrument: InstrumentRules,
+  instrument: InstrumentRules | null,
 ): readonly Figure[] {
   const found: Figure[] = [];
   const add = (value: Rational | undefined, level: LimitLevel, source: string): void => {
     if (value !== undefined) found.push({ value, level, source });
   };
   add(hierarchy.exchange[key], "exchange", "exchange");
-  add(hierarchy.instruments.get(instrument.id)?.[key], "instrument", `instrument ${instrument.id}`);
-  for (const { level, id, rules } of levelsOf(hierarchy, subject)) {
-    add(rules.limits[key], level, `${level} ${id}`);
-    add(rules.instruments.get(instrument.id)?.[key], level, `${level} ${id}`);
+  const id = instrument?.id ?? "";
+  add(hierarchy.instruments.get(id)?.[key], "instrument", `instrument ${id}`);
+  for (const { level, id: of, rules } of levelsOf(hierarchy, subject)) {
+    add(rules.limits[key], level, `${level} ${of}`);
+    add(rules.instruments.get(id)?.[key], level, `${level} ${of}`);
   }
   if (found.length > 0) return found;
   const profile = profileOf(hierarchy, subject);
   if (profile === null) return [];
-  const figure = profileFigure(profile, key, instrument.base);
+  const figure = profileFigure(profile, key, instrument?.base ?? null);
   return figure === null ? [] : [{ value: figure, level: "exchange", source: `profile ${profile}` }];
 }
 
@@ -63,12 +64,12 @@ function concerns(
   hierarchy: LimitHierarchy,
   override: OverrideRules,
   subject: Subject,
-  instrument: InstrumentRules,
+  instrument: InstrumentRules | null,
 ): boolean {
   const { level, of, account } = override;
-  if (override.instrument !== null && override.instrument !== instrument.id) return false;
+  if (override.instrument !== null && override.instrument !== instrument?.id) return false;
   if (level === "exchange") return true;
-  if (level === "instrument") return of === instrument.id;
+  if (level === "instrument") return of === instrument?.id;
   if (level === "key") return of === subject.key && account === subject.account;
   if (level === "account") return of === subject.account;
   if (level === "entity") return of === subject.entity;
@@ -80,7 +81,7 @@ function overrideOf(
   hierarchy: LimitHierarchy,
   key: LimitKey,
   subject: Subject,
-  instrument: InstrumentRules,
+  instrument: InstrumentRules | null,
   t: number,
 ): OverrideRules | null {
   let found: OverrideRules | null = null;
@@ -97,14 +98,14 @@ const stricter = (before: Binding | null, one: Binding): Binding =>
   before === null || one.value.below(before.value) ? one : before;
 
 /**
- * LIM-01, LIM-02: what binds an order of a subject on an instrument at `t` (UTC ms of the log): of each scope the most restrictive
+ * LIM-01, LIM-02: what binds an order of a subject on an instrument (null: whatever it trades) at `t` (UTC ms of the log): of each scope the most restrictive
  * figure, the widest level first where they are equal. Without an owner the account is its own: everything binds the account.
  */
 export function effective(
   hierarchy: LimitHierarchy,
   key: LimitKey,
   subject: Subject,
-  instrument: InstrumentRules,
+  instrument: InstrumentRules | null,
   t: number,
 ): Bindings {
   const figures = figuresOf(hierarchy, key, subject, instrument);

@@ -40,9 +40,14 @@ const desk: Profile = {
 
 const profiles: Readonly<Record<ProfileName, Profile>> = { exchange, desk };
 
+/** Whether a profile sets a limit, for whatever instrument. */
+export function profileSets(profile: ProfileName, key: LimitKey): boolean {
+  return key === "maxInstrumentLeverage" || profiles[profile].limits[key] !== undefined;
+}
+
 /** The figure of a profile for a limit on an instrument with this base; null: it sets none. */
-export function profileFigure(profile: ProfileName, key: LimitKey, base: string): Rational | null {
-  if (key === "maxInstrumentLeverage") return majors.has(base) ? majorLeverage : otherLeverage;
+export function profileFigure(profile: ProfileName, key: LimitKey, base: string | null): Rational | null {
+  if (key === "maxInstrumentLeverage") return base !== null && majors.has(base) ? majorLeverage : otherLeverage;
   return profiles[profile].limits[key] ?? null;
 }
 

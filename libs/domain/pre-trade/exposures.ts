@@ -55,7 +55,7 @@ export function netUsd(exposures: readonly Exposure[], market: MarketView): Rati
 }
 
 /** Units of the underlying that contracts stand for: an inverse contract's face is in quote, at mark. */
-function deltaOf(instrument: InstrumentRules, contracts: Rational, market: MarketView): Rational {
+export function deltaOf(instrument: InstrumentRules, contracts: Rational, market: MarketView): Rational {
   const size = contracts.times(instrument.multiplier);
   return instrument.kind === "linear" ? size : size.dividedBy(market.mark(instrument.id));
 }

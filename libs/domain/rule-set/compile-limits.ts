@@ -17,6 +17,7 @@ import type {
   LimitKey,
   Limits,
   OverrideRules,
+  ProfileName,
   VelocityRules,
 } from "./limit-types.ts";
 import { limitKeys } from "./limit-types.ts";
@@ -102,6 +103,12 @@ function usedKeys(hierarchy: Omit<LimitHierarchy, "used">): ReadonlySet<LimitKey
   return used;
 }
 
+function profilesOf(levels: readonly { readonly profile?: ProfileName | null }[]): ReadonlySet<ProfileName> {
+  const found = new Set<ProfileName>();
+  for (const { profile } of levels) if (profile !== undefined && profile !== null) found.add(profile);
+  return found;
+}
+
 /** Levels that say nothing are left out: entities, as a rule, which are named for other reasons. */
 const says = ({ limits, instruments, velocity, restricted, profile, tier }: LevelRules): boolean =>
   Object.keys(limits).length + instruments.size + velocity.length + restricted.size > 0 ||
@@ -132,6 +139,7 @@ export function compileHierarchy(document: RuleDocument): LimitHierarchy {
     accounts,
     overrides: (document.overrides ?? []).map(overrideOf),
     profile: document.profile ?? null,
+    profiles: profilesOf([document, ...tiers.values(), ...entities.values(), ...accounts.values()]),
     shadow: new Set(document.shadow),
     locates: mapped(document.locates, (held) => mapped(held, (qty) => Rational.parse(qty))),
   };

@@ -99,6 +99,8 @@ export interface LimitHierarchy {
   readonly accounts: ReadonlyMap<string, AccountRules>;
   readonly overrides: readonly OverrideRules[];
   readonly profile: ProfileName | null;
+  /** Those that somebody has. */
+  readonly profiles: ReadonlySet<ProfileName>;
   readonly shadow: ReadonlySet<string>;
   /** account → instrument → contracts. */
   readonly locates: ReadonlyMap<string, ReadonlyMap<string, Rational>>;

@@ -1,5 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
+import { countOrder, countTrade, countVolume } from "../activity.ts";
+import { lotsOf } from "../amounts.ts";
 import { pairHalf, takeHalf } from "../clearing.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
@@ -34,6 +36,11 @@ export function applyHalf(machine: Machine, entry: Extract<EntryBody, { k: "fill
   const instrument = book.instrumentIndex(entry.instrument);
   const qty = Rational.parse(entry.qty);
   const signed = entry.side === "buy" ? qty : qty.negated();
+  // An order that trades at once has never rested.
+  if (entry.liquidity === "taker" && book.findOrder(account, entry.order) === undefined)
+    countOrder(machine, account, entry.order);
+  countTrade(machine, account, entry.order);
+  countVolume(machine, instrument, lotsOf(machine.instrument(instrument), signed));
   bookHalf(machine, {
     account,
     instrument,

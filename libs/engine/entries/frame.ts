@@ -1,11 +1,13 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
+import { noteFrame } from "../activity.ts";
 import { judgeBreakers } from "../breaker-windows.ts";
 import { haircutReceipt } from "../receipts.ts";
 import { notional } from "#libs/domain/positions/value.ts";
 import { bookable, contractsOf } from "../amounts.ts";
 import { openLots } from "../pools.ts";
 import { noRankings } from "../adl-ranking.ts";
+import { watchLosses } from "../loss-watch.ts";
 import type { Machine } from "../machine.ts";
 
 /** A frame that moves any price by more than this share is followed by an exact scan of every pool (self-audit). */
@@ -48,7 +50,9 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   for (const [id, input] of Object.entries(entry.inputs ?? {})) machine.priceInputs.set(id, { t: machine.t, input });
   rememberGood(machine, entry);
   for (const factor of moved) machine.factorMoved(factor);
+  noteFrame(machine, entry);
   judgeBreakers(machine, Object.keys(entry.index ?? {}));
+  watchLosses(machine);
 }
 
 /** NUM-07: whether every open position could be closed at a mark: what could not be booked is no price. */

@@ -1,7 +1,10 @@
 import type { EntryBody } from "#libs/contracts/log.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import type { Refusal } from "#libs/domain/pre-trade/codes.ts";
+import { countOrder } from "../activity.ts";
 import { lotsOf } from "../amounts.ts";
 import { judge } from "../gate/checks.ts";
+import { largestPassing } from "../gate/largest.ts";
 import { Standing } from "../gate/standing.ts";
 import { exactOrder, newOrder } from "../gate/wanted.ts";
 import type { Machine } from "../machine.ts";
@@ -25,13 +28,15 @@ export function applyOrder(machine: Machine, entry: OrderEntry): void {
   const order = exactOrder(standing, entry);
   // The door has made sure that the instrument is listed.
   if (order === null) return;
-  const refusal = judge(standing, newOrder(order, entry));
+  const change = newOrder(order, entry);
+  const refusal = judge(standing, change);
   tellShadow(machine, entry, refusal);
   if (!refusal.isEmpty) {
     const codes = refusal.codes();
     const { numbers } = refusal;
     const seq = machine.fact("order.rejected", { ...named(entry), codes, numbers });
-    orderReceipt(machine, seq, standing.account, order, codes, numbers);
+    const largest = (): Rational | null => largestPassing(standing, change);
+    orderReceipt(machine, seq, standing.account, order, codes, numbers, largest);
     return;
   }
   book.addOrder({
@@ -44,6 +49,7 @@ export function applyOrder(machine: Machine, entry: OrderEntry): void {
     reduceOnly: order.reduceOnly,
     seq: machine.appliedSeq,
   });
+  countOrder(machine, standing.account, entry.id);
   machine.fact("order.accepted", named(entry));
 }
 

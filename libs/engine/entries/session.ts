@@ -1,13 +1,14 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
+import { adjustPeak } from "../activity.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
 import { accruedFunding } from "../funding.ts";
 import type { Machine } from "../machine.ts";
 import { type Session, sessionKinds } from "../sessions.ts";
 
 /** Baselines are kept in these units of USD. */
-const usdQuantum = Rational.ofUnits(1n, 8);
+export const usdQuantum = Rational.ofUnits(1n, 8);
 
 /**
  * HEALTH-18: what an account is worth without weights, haircuts and premia, USD: E_full of its cross pool and of its isolated pools
@@ -79,10 +80,11 @@ export function applySession(machine: Machine, entry: Extract<EntryBody, { k: "s
 
 /** HEALTH-18: cash that comes or goes from outside or another account is neither profit nor loss. */
 export function adjustBaselines(machine: Machine, account: number, asset: number, amount: Rational): void {
-  const { book, sessions } = machine;
-  if (!sessions.used || book.isSystem(account)) return;
+  const { activity, book, sessions } = machine;
+  if ((!sessions.used && activity.peaks.size === 0) || book.isSystem(account)) return;
   const index = book.market.indexPrice(asset);
   const worth = index === null ? null : amount.times(index).ceilIn(usdQuantum);
+  adjustPeak(machine, account, worth);
   for (const session of sessionKinds) sessions.of(session).adjust(account, worth);
 }
 

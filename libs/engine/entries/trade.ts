@@ -1,6 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
+import { countTrade, countVolume } from "../activity.ts";
 import { amountOf, lotsOf, quantaOf } from "../amounts.ts";
 import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
@@ -61,7 +62,9 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   }
   draft.residueToRounding(settle);
   draft.book("fill");
+  countVolume(machine, instrument, lotsOf(machine.instrument(instrument), qty));
   for (const one of sides) {
+    countTrade(machine, one.account, one.order);
     fillOrder(machine, one.account, one.order, qty);
     cancelUncoveredReduceOnly(machine, one.account, instrument);
     releaseIfFlat(machine, book.row(one.account, instrument));

@@ -240,6 +240,10 @@ function needFrame(machine: Machine, entry: Extract<Entry, { k: "frame" }>): voi
     needInstrument(machine, id);
     if (Rational.parse(price).sign <= 0) throw new EntryRefused("price_not_positive", id);
   }
+  for (const [id, contracts] of Object.entries(entry.depth ?? {})) {
+    needInstrument(machine, id);
+    needAmounts(contracts);
+  }
   for (const [id, { initial, maintenance }] of Object.entries(entry.haircut ?? {})) {
     needAsset(machine, id);
     needAmounts(initial, maintenance);

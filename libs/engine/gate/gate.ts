@@ -9,43 +9,39 @@ import type {
 import type { Entry } from "#libs/contracts/log.ts";
 import { Rational } from "#libs/decimal/index.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
-import { type Finding, Refusal, type RefusalCode } from "#libs/domain/pre-trade/codes.ts";
+import type { Finding, Refusal, RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import type { Engine } from "../engine.ts";
 import { PriceMissing } from "../market.ts";
 import { Certain } from "./certain.ts";
 import { type GateMode, judge, judgeUnlisted, type Terms } from "./checks.ts";
 import { type Held, ordersWith, type OverlaySnapshot, Reservations, type ReservationView } from "./overlay.ts";
-import { type GateOptions, livesPerTtl, optionsOf } from "./options.ts";
+import { largestOf } from "./largest.ts";
+import {
+  type GateOptions,
+  livesPerTtl,
+  optionsOf,
+  ordersPerBatchMax,
+  ordersScreened,
+  standingsMax,
+} from "./options.ts";
 import { Rates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { type Change, Standing } from "./standing.ts";
 import {
   accepted,
+  type Asked,
   type Common,
   contentOf,
   type GateAnswer,
   type GateBatchAnswer,
   type GateVerdict,
+  noRefusal,
   rejected,
   shrinks,
   verdictOf,
 } from "./verdicts.ts";
 import { exactOrder, newOrder } from "./wanted.ts";
 import { whatIf, type WhatIfAnswer } from "./what-if.ts";
-
-const ordersPerBatchMax = 1000;
-/** Standings kept while the log stands still. */
-const standingsMax = 4096;
-/** With more orders than this a standing that follows them one by one is quicker than a look at all of them. */
-const ordersScreened = 64;
-
-const noRefusal = new Refusal();
-
-/** Whose order it is, and the API key that it came with. */
-interface Asked {
-  readonly account: string;
-  readonly order: { readonly key?: string };
-}
 
 /**
  * The pre-trade check: an overlay of reservations, request ids and a mode beside the book of one engine. It is never read by
@@ -166,7 +162,10 @@ export class Gate {
     this.age(now);
     const { machine } = this.#engine;
     const held = this.#reservations.of(asked.account);
-    return whatIf(machine, asked, (account, view) => ordersWith(machine, account, view, held));
+    const answer = whatIf(machine, asked, (account, view) => ordersWith(machine, account, view, held));
+    if (asked.order === undefined || answer.codes.length > 0) return answer;
+    const ratesOf = (change: Change): readonly Finding[] => this.#ratesOf(asked.account, change);
+    return { ...answer, largest: largestOf(this.#standing(asked.account), asked.order, this.#terms, ratesOf) };
   }
 
   /** Tells the gate of an entry after the engine has applied it. */
@@ -280,7 +279,10 @@ export class Gate {
     const number = machine.book.findAccount(account);
     const held = this.#reservations.of(account);
     const ordersOf = (view: CrossPool): RestingOrder[] => ordersWith(machine, number, view, held);
-    const standing = new Standing(machine, account, number, ordersOf, (peer) => this.#standing(peer));
+    const peerOf = (peer: string): Standing => this.#standing(peer);
+    const standing = new Standing(machine, account, number, ordersOf, peerOf, () =>
+      this.#reservations.pending(account),
+    );
     this.#standings.set(account, standing);
     return standing;
   }

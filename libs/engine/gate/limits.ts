@@ -5,10 +5,11 @@ import type { Refusal, RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import * as exposures from "#libs/domain/pre-trade/exposures.ts";
 import * as checks from "#libs/domain/pre-trade/limit-checks.ts";
 import type { LimitKey } from "#libs/domain/rule-set/limit-types.ts";
+import { countsOfToday, volumeOfDay } from "../activity.ts";
 import { contractsOf } from "../amounts.ts";
 import { Measured } from "./measured.ts";
 import type { Portfolio } from "./portfolio.ts";
-import { checkLosses, checkRisk } from "./risk.ts";
+import { checkCorrelation, checkLosses, checkRisk } from "./risk.ts";
 import type { Wanted } from "./wanted.ts";
 
 /** ORD-08, LIM-02: the limit of total notional, which only orders that raise the requirement meet. */
@@ -24,12 +25,15 @@ export function checkLimits(wanted: Wanted, refusal: Refusal): void {
   const measured = new Measured(wanted, refusal);
   checkPosition(measured);
   checkInterest(measured);
+  checkLiquidity(measured);
   checkNotionals(measured);
   checkShares(measured);
+  checkCounts(measured);
   checkPlaces(measured);
   checkPermissions(measured);
   checkLosses(measured);
   checkRisk(measured);
+  checkCorrelation(measured);
 }
 
 /** LIM-12. */
@@ -50,6 +54,37 @@ function checkInterest(measured: Measured): void {
   measured.each("maxOpenInterest", (most) => checks.atMost("open_interest_limit", interest, most));
   measured.each("maxOpenInterestShare", (share, portfolio) =>
     checks.atMostShare("open_interest_share", size(portfolio), share, interest),
+  );
+}
+
+/** LIM-14: a depth that was never told is none. */
+function checkLiquidity(measured: Measured): void {
+  const { standing, instrument, order, rules } = measured.wanted;
+  const { machine } = standing;
+  const size = (portfolio: Portfolio): Rational => exposures.reached(portfolio.after, rules.id, order.side).abs();
+  measured.each("maxVolumeShare", (share, portfolio) =>
+    checks.atMostShare("volume_share", size(portfolio), share, volumeOfDay(machine, instrument)),
+  );
+  const depth = machine.activity.depths.get(instrument) ?? Rational.zero;
+  measured.each("maxDepthShare", (share, portfolio) =>
+    checks.atMostShare("depth_share", size(portfolio), share, depth),
+  );
+}
+
+/** LIM-21: what is approved and has not reached the log counts as an order of today. */
+function checkCounts(measured: Measured): void {
+  const { standing, change } = measured.wanted;
+  const { machine } = standing;
+  const count = ({ standings }: Portfolio, of: "orders" | "trades"): number =>
+    standings.reduce((sum, one) => sum + countsOfToday(machine, one.account)[of], 0);
+  const pending = ({ standings }: Portfolio): number => standings.reduce((sum, one) => sum + one.pending, 0);
+  measured.each("ordersPerDay", (most, portfolio) =>
+    change.replaces === null
+      ? checks.oneMore("orders_per_day", count(portfolio, "orders") + pending(portfolio), most)
+      : null,
+  );
+  measured.each("tradesPerDay", (most, portfolio) =>
+    checks.oneMore("trades_per_day", count(portfolio, "trades"), most),
   );
 }
 

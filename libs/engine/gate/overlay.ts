@@ -17,6 +17,8 @@ export interface ReservationView {
   readonly reduceOnly: boolean;
   /** Another quantity or price for an order that rests or is approved, rather than a new order. */
   readonly amends: boolean;
+  /** Part of it has traded: the log knows of the order. */
+  readonly traded?: true;
   readonly expiresAt: number;
 }
 
@@ -75,6 +77,11 @@ export class Reservations {
     return this.#owners.get(account)?.views ?? none;
   }
 
+  /** How many new orders of an account are approved of which the log has not told yet. */
+  pending(account: string): number {
+    return this.of(account).filter(({ view }) => !view.amends && view.traded !== true).length;
+  }
+
   add(account: string, view: ReservationView): Held {
     const owner = this.#owners.get(account) ?? new Owner();
     const price = view.price === null ? null : Rational.parse(view.price);
@@ -99,7 +106,7 @@ export class Reservations {
     const qty = held.qty.minus(by);
     if (qty.sign <= 0) return this.drop(held);
     const owner = this.#owners.get(held.account) as Owner;
-    const left: Held = { ...held, qty, view: { ...held.view, qty: qty.toStringDown() } };
+    const left: Held = { ...held, qty, view: { ...held.view, qty: qty.toStringDown(), traded: true } };
     owner.set(owner.held.map((one) => (one === held ? left : one)));
     // Its number keeps its place: the age is that of the approval.
     this.#byNumber.set(held.number, left);

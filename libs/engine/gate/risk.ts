@@ -1,33 +1,54 @@
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
+import { correlation, portfolioReturns, returnsOf } from "#libs/domain/limits/correlation.ts";
 import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
 import { notional } from "#libs/domain/positions/value.ts";
 import type { RefusalCode } from "#libs/domain/pre-trade/codes.ts";
-import { atMostShare, lossReached } from "#libs/domain/pre-trade/limit-checks.ts";
+import { deltaOf } from "#libs/domain/pre-trade/exposures.ts";
+import { atMost, atMostShare, lossReached } from "#libs/domain/pre-trade/limit-checks.ts";
 import { riskToStop } from "#libs/domain/pre-trade/order-checks.ts";
-import type { LimitKey } from "#libs/domain/rule-set/limit-types.ts";
-import { lossOf } from "../entries/session.ts";
-import type { Session } from "../sessions.ts";
+import { nearestFloat } from "../floats.ts";
+import { lossOfAll } from "../loss-watch.ts";
 import { filledBy } from "./hypothetical-fill.ts";
 import type { Measured } from "./measured.ts";
 import type { Standing } from "./standing.ts";
 import type { Wanted } from "./wanted.ts";
 
-/** LIM-19: what the accounts have lost since the session began, and what that is measured from. */
+/** LIM-19, LIM-23: what the accounts have lost since the session began, or since they were worth most. */
 export function checkLosses(measured: Measured): void {
   const { machine } = measured.wanted.standing;
-  const loss = (key: LimitKey, code: RefusalCode, session: Session): void =>
+  const loss = (key: "dayLoss" | "weekLoss" | "drawdown", code: RefusalCode): void =>
     measured.each(key, (share, { standings }) => {
-      let [lost, from] = [Rational.zero, Rational.zero];
-      for (const { account } of standings) {
-        const own = account < 0 ? null : lossOf(machine, account, session);
-        if (own === null) continue;
-        lost = lost.plus(own.baseline.minus(own.worth));
-        from = from.plus(own.baseline);
-      }
+      const accounts = standings.map((one) => one.account);
+      const { lost, from } = lossOfAll(machine, accounts, key);
       return lossReached(code, lost, share, from);
     });
-  loss("dayLoss", "day_loss", "day");
-  loss("weekLoss", "week_loss", "week");
+  loss("dayLoss", "day_loss");
+  loss("weekLoss", "week_loss");
+  loss("drawdown", "drawdown");
+}
+
+/** LIM-22: of a position in an underlying in which the account has none, with what it holds in others. */
+export function checkCorrelation(measured: Measured): void {
+  measured.each("maxCorrelation", (most, { before }) => {
+    const { standing, order, rules } = measured.wanted;
+    const { machine } = standing;
+    const { activity, book, t } = machine;
+    const held = before.filter((one) => !one.held.isZero());
+    const own = activity.closes.get(book.assetIndex(rules.index));
+    if (own === undefined || held.some((one) => one.instrument.index === rules.index)) return null;
+    const parts: { usd: number; returns: readonly number[] }[] = [];
+    for (const { instrument, held: qty } of held) {
+      const closes = activity.closes.get(book.assetIndex(instrument.index));
+      if (closes === undefined) continue;
+      const usd = nearestFloat(deltaOf(instrument, qty, machine.market).times(machine.market.index(instrument.index)));
+      parts.push({ usd, returns: returnsOf(closes, t) });
+    }
+    if (parts.length === 0) return null;
+    const sign = order.side === "buy" ? 1 : -1;
+    const added = returnsOf(own, t).map((one) => sign * one);
+    const found = correlation(added, portfolioReturns(parts));
+    return found === null ? null : atMost("correlation", found, most);
+  });
 }
 
 /** LIM-20: what the order would lose at its stop, or where the position that it leads to would be liquidated. */

@@ -44,6 +44,7 @@ export class Standing {
   readonly pool: CrossPool;
   readonly orders: RestingOrder[];
   readonly #peerOf: PeersOf;
+  readonly #pendingOf: () => number;
   #exposures: readonly Exposure[] | null = null;
   #initialEquity: Rational | null = null;
   #collateral: readonly CollateralRow[] | null = null;
@@ -65,12 +66,14 @@ export class Standing {
     account: number,
     ordersOf: (view: CrossPool) => readonly RestingOrder[],
     peerOf: PeersOf = (peer) => bookStanding(machine, peer),
+    pendingOf: () => number = () => 0,
   ) {
     this.machine = machine;
     this.name = name;
     this.account = account;
     this.entity = machine.entityOfAccount.get(name) ?? null;
     this.#peerOf = peerOf;
+    this.#pendingOf = pendingOf;
     const view = account < 0 ? nobody : machine.book.crossView(account);
     this.orders = [...ordersOf(view)];
     this.pool = { ...view, orders: this.orders };
@@ -81,6 +84,11 @@ export class Standing {
     const owner = this.entity === null ? undefined : this.machine.rules.entities.get(this.entity);
     const others = owner?.accounts.filter((name) => name !== this.name) ?? [];
     return others.map((name) => this.#peerOf(name));
+  }
+
+  /** How many of its orders are approved of which the log has not told yet. */
+  get pending(): number {
+    return this.#pendingOf();
   }
 
   /** By instrument: position, and the orders that may open. */

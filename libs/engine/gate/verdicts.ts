@@ -1,6 +1,6 @@
 import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
 import type { RestingOrder } from "#libs/domain/positions/views.ts";
-import type { Bounded, Refusal, RefusalCode } from "#libs/domain/pre-trade/codes.ts";
+import { type Bounded, Refusal, type RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import type { OverlaySnapshot } from "./overlay.ts";
 
 export interface GateVerdict {
@@ -34,6 +34,14 @@ export interface GateAnswer extends GateVerdict, Common {}
 export interface GateBatchAnswer extends Common {
   readonly decision: "accept" | "reject";
   readonly results: readonly GateVerdict[];
+}
+
+export const noRefusal = new Refusal();
+
+/** Whose order it is, and the API key that it came with. */
+export interface Asked {
+  readonly account: string;
+  readonly order: { readonly key?: string };
 }
 
 export const accepted: GateVerdict = { decision: "accept", codes: [], numbers: {} };

@@ -35,6 +35,8 @@ export interface WhatIfAnswer {
   readonly codes: readonly ("unknown_instrument" | "unknown_asset" | "out_of_range" | "lot_size" | "price_missing")[];
   readonly before: MarginSummary | null;
   readonly after: MarginSummary | null;
+  /** LIM-25: of the order asked about, contracts that would be approved now; null: none. Absent without an order. */
+  readonly largest?: string | null;
 }
 
 /** An account's pools: the cross pool and the isolated ones, in order of instrument id. */
