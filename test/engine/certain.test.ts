@@ -2,9 +2,10 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { Rational } from "#libs/decimal/index.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
+import { limitKeys } from "#libs/domain/rule-set/limit-types.ts";
 import type { InstrumentDocument, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { Certain } from "#libs/engine/gate/certain.ts";
-import { limitsKnown } from "#libs/engine/gate/certain-rules.ts";
+import { limitsKnown } from "#libs/engine/gate/certain-limits.ts";
 import { judge } from "#libs/engine/gate/checks.ts";
 import { ordersWith, Reservations } from "#libs/engine/gate/overlay.ts";
 import { Standing } from "#libs/engine/gate/standing.ts";
@@ -13,7 +14,6 @@ import { Machine } from "#libs/engine/machine.ts";
 import { exactly } from "#test/support/band-corners.ts";
 import {
   Chance,
-  decimal,
   generatedAccount,
   generatedDocument,
   generatedMarket,
@@ -139,7 +139,7 @@ function someAccount(one: Case) {
       const order = exactOrder(standing(), asked) as NonNullable<ReturnType<typeof exactOrder>>;
       const instrument = book.instrumentIndex(asked.instrument);
       const codes = judge(standing(), { order, replaces: null }).codes();
-      return { yes: certain.passes({ name, account, instrument, order, held }), codes };
+      return { yes: certain.passes({ name, account, instrument, order, held, stop: null }), codes };
     },
   };
 }
@@ -203,9 +203,8 @@ test("with a thousandth of room the screen says yes to about half of what passes
 });
 
 test("with a limit that the screen does not know nothing is certain", () => {
-  expect(limitsKnown({ maxPosition: decimal(1, 0), maxLong: null }, "instrument")).toBe(true);
-  expect(limitsKnown({ maxPosition: null, maxSomethingNew: decimal(1, 0) }, "exchange")).toBe(false);
-  expect(limitsKnown({ maxSomethingNew: null }, "exchange")).toBe(true);
+  expect(limitsKnown(limitKeys)).toBe(true);
+  expect(limitsKnown(["maxPosition", "maxSomethingNew"])).toBe(false);
 });
 
 test("nothing is certain while a breaker is in force, prices are not good, or the audit has failed", () => {

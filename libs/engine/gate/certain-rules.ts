@@ -1,8 +1,5 @@
 import type { Rational } from "#libs/decimal/index.ts";
 import { Rational as Exact } from "#libs/decimal/index.ts";
-import { ofAccounts } from "#libs/domain/limits/effective.ts";
-import { hasOwnLimits } from "#libs/domain/limits/subject.ts";
-import type { LimitHierarchy, Limits } from "#libs/domain/rule-set/limit-types.ts";
 import type { AssetRules, InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import type { Book } from "../book.ts";
 import { nearestFloat } from "../floats.ts";
@@ -13,6 +10,8 @@ import { nearestFloat } from "../floats.ts";
  */
 export const room = 2 ** -30;
 export const termsMax = 4096;
+/** A sum of sums, each with its own room. */
+export const least = 1 - 4 * room;
 
 /** No weight counts for more than this. */
 const weightMost = 1.1;
@@ -20,24 +19,6 @@ const weightMost = 1.1;
 const orInfinite = (limit: Rational | null): number => (limit === null ? Infinity : nearestFloat(limit));
 const ascends = (rates: readonly Rational[]): boolean =>
   rates.every((rate, at) => at === 0 || rate.atLeast(rates[at - 1] as Rational));
-
-/** Limits that are looked at here, of the exchange and of an instrument; with any other one in force nothing is certain. */
-const knownOfExchange: ReadonlySet<string> = new Set(["maxLeverage", "maxOpenPositions", "maxNotionalUsd"]);
-const knownOfInstrument: ReadonlySet<string> = new Set([
-  "maxPosition",
-  "maxLong",
-  "maxShort",
-  "maxOrderQty",
-  "maxOpenInterest",
-  "maxOpenInterestShare",
-  "maxInstrumentLeverage",
-]);
-
-/** Whether every limit that is set is one of those that are looked at. */
-export function limitsKnown(limits: object, level: "exchange" | "instrument"): boolean {
-  const known = level === "exchange" ? knownOfExchange : knownOfInstrument;
-  return Object.entries(limits).every(([name, limit]) => limit === null || limit === undefined || known.has(name));
-}
 
 /** What the screen needs of one instrument, as plain numbers. Sizes are `contracts · multiplier`. */
 export class CertainInstrument {
@@ -61,19 +42,20 @@ export class CertainInstrument {
   readonly maxLeverage: number;
   readonly minNotional: number;
   readonly band: number;
-  readonly maxPosition: number;
-  readonly maxLong: number;
-  readonly maxShort: number;
-  readonly maxInterest: number;
-  readonly maxInterestShare: number;
+  /** Asset that it follows, and the factor of its index. */
+  readonly underlying: number;
+  readonly indexFactor: number;
   /** False: rules of a kind that the screen leaves to the exact check. */
   readonly usable: boolean;
 
-  constructor(rules: InstrumentRules, set: Limits, settle: number, markFactor: number) {
-    const { limits, sizePremium: premium, oiScaling: scaling, tiers } = rules;
+  constructor(rules: InstrumentRules, book: Book) {
+    const { sizePremium: premium, oiScaling: scaling, tiers } = rules;
     this.rules = rules;
-    this.settle = settle;
-    this.markFactor = markFactor;
+    const number = book.instrumentIndex(rules.id);
+    this.settle = book.settleIndex(number);
+    this.markFactor = book.market.markFactor(number);
+    this.underlying = book.indexAsset(number);
+    this.indexFactor = book.market.indexFactor(this.underlying);
     this.inverse = rules.kind === "inverse";
     this.entryNotional = rules.notional === "entry";
     this.whole = rules.tierMode === "whole";
@@ -85,15 +67,10 @@ export class CertainInstrument {
     this.rootPremium = premium?.shape === "sqrt" ? nearestFloat(premium.k) : 0;
     this.interestLower = orInfinite(scaling?.lower ?? null);
     this.interestUpper = orInfinite(scaling?.upper ?? null);
-    this.maxLeverage = orInfinite(set.maxInstrumentLeverage ?? null);
+    this.maxLeverage = orInfinite(rules.maxLeverage);
     this.minNotional = nearestFloat(rules.minNotional);
     this.band = orInfinite(rules.priceBand);
-    this.maxPosition = orInfinite(limits.maxPosition) * this.multiplier;
-    this.maxLong = orInfinite(limits.maxLong) * this.multiplier;
-    this.maxShort = orInfinite(limits.maxShort) * this.multiplier;
-    this.maxInterest = orInfinite(limits.maxOpenInterest) * this.multiplier;
-    this.maxInterestShare = orInfinite(limits.maxOpenInterestShare);
-    this.usable = ascends(tiers.map((tier) => tier.im)) && limitsKnown(set, "instrument") && rules.shorting === "free";
+    this.usable = ascends(tiers.map((tier) => tier.im));
   }
 
   /** The magnitude of the value of a size at a price, settle asset. */
@@ -181,44 +158,23 @@ export class CertainRules {
   readonly assets: readonly (CertainAsset | undefined)[];
   readonly profitWeight: number;
   readonly profitCurve: number;
-  readonly maxLeverage: number;
-  readonly maxNotionalUsd: number;
-  readonly maxOpenPositions: number;
-  readonly usable: boolean;
-  readonly #hierarchy: LimitHierarchy;
-  /** Some limit binds all accounts of an owner together. */
-  readonly #aggregates: boolean;
 
   constructor(book: Book) {
     const { rules, market } = book;
-    const { hierarchy } = rules;
     const instruments: CertainInstrument[] = [];
     for (const one of rules.instruments.values()) {
       const number = book.instrumentIndex(one.id);
-      const set = hierarchy.instruments.get(one.id) ?? {};
-      instruments[number] = new CertainInstrument(one, set, book.settleIndex(number), market.markFactor(number));
+      instruments[number] = new CertainInstrument(one, book);
     }
     const assets: CertainAsset[] = [];
     for (const one of rules.assets.values()) {
       const number = book.assetIndex(one.id);
       assets[number] = new CertainAsset(one, market.indexFactor(number));
     }
-    const { limits, profitWeight } = rules;
+    const { profitWeight } = rules;
     this.instruments = instruments;
     this.assets = assets;
     this.profitWeight = Math.min(nearestFloat(profitWeight.weight), weightMost);
     this.profitCurve = nearestFloat(profitWeight.k);
-    this.maxLeverage = orInfinite(limits.maxLeverage);
-    this.maxNotionalUsd = orInfinite(limits.maxNotionalUsd);
-    this.maxOpenPositions = limits.maxOpenPositions ?? Infinity;
-    this.usable = limitsKnown(hierarchy.exchange, "exchange") && hierarchy.overrides.length === 0;
-    this.#hierarchy = hierarchy;
-    this.#aggregates = [...hierarchy.used].some((key) => !ofAccounts.has(key));
-  }
-
-  /** Whether no limit but those of the exchange and the instruments concerns an account, and none of them counts others too. */
-  covers(account: string, entity: string | null): boolean {
-    if (entity !== null && this.#aggregates) return false;
-    return !hasOwnLimits(this.#hierarchy, { account, key: null, entity });
   }
 }

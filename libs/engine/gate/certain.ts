@@ -1,5 +1,4 @@
 import type { Rational } from "#libs/decimal/index.ts";
-import type { RestingOrder } from "#libs/domain/positions/views.ts";
 import { nearestFloat } from "../floats.ts";
 import { gateOfName } from "../gates.ts";
 import type { Machine } from "../machine.ts";
@@ -8,27 +7,18 @@ import {
   type CertainAsset,
   type CertainInstrument,
   CertainRules,
+  least,
   room,
   termsMax,
   weightBound,
 } from "./certain-rules.ts";
+import { type CertainQuestion, limited, liquid } from "./certain-checks.ts";
+import { CertainFigures, type Figures } from "./certain-limits.ts";
 import type { Held } from "./overlay.ts";
 
 /** Larger amounts, and more lots, may not be bookable (NUM-07): a quantum is at least 1e-18. */
 const largest = 1e15;
 const mostLots = 1e33;
-/** A sum of sums, each with its own room. */
-const least = 1 - 4 * room;
-
-/** A new order with all that its account has, as the screen is asked about it. */
-export interface CertainQuestion {
-  readonly name: string;
-  readonly account: number;
-  readonly instrument: number;
-  readonly order: RestingOrder;
-  /** What is approved for the account already. */
-  readonly held: readonly Held[];
-}
 
 /**
  * Says yes to a new order only where `judge` finds no reason against it, and is silent otherwise. It reads the float mirrors of
@@ -60,10 +50,15 @@ export class Certain {
   #account = -1;
   #open = 0;
   #equity = 0;
+  /** It holds an isolated position: what it is worth is more than its equity, or less. */
+  #holdsIsolated = false;
+  readonly #figures: CertainFigures;
+  #on: Figures | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
     this.#version = -1;
+    this.#figures = new CertainFigures(machine);
     this.#rules = new CertainRules(machine.book);
   }
 
@@ -72,7 +67,6 @@ export class Certain {
     this.#begin(question.account);
     const compiled = this.#rules.instruments[question.instrument];
     return (
-      this.#rules.usable &&
       compiled?.usable === true &&
       question.held.length + this.#machine.book.orders(question.account).length < termsMax &&
       this.#permitted(question) &&
@@ -82,7 +76,8 @@ export class Certain {
       this.#approved(question.held) &&
       this.#withinLimits(question, compiled) &&
       this.#valued() &&
-      this.#covered()
+      this.#covered(question) &&
+      this.#limited(question, compiled)
     );
   }
 
@@ -91,6 +86,7 @@ export class Certain {
     if (this.#version !== compiled.version) {
       this.#version = compiled.version;
       this.#rules = new CertainRules(book);
+      this.#figures.forget();
       const { assetCount, instrumentCount } = book;
       [this.#balance, this.#gross] = [new Float64Array(assetCount), new Float64Array(assetCount)];
       this.#assetRun = new Int32Array(assetCount);
@@ -106,6 +102,7 @@ export class Certain {
     this.#instruments.length = 0;
     this.#account = account;
     this.#open = 0;
+    this.#holdsIsolated = false;
   }
 
   /** No breaker, no liquidation, no expiry, good prices of what is asked for. */
@@ -113,7 +110,9 @@ export class Certain {
     const machine = this.#machine;
     const { book } = machine;
     if (account < 0 || book.isSystem(account) || order.reduceOnly || machine.auditFailure !== null) return false;
-    if (!this.#rules.covers(name, machine.entityOfAccount.get(name) ?? null)) return false;
+    this.#on = this.#figures.on(account, name, instrument);
+    // Whom a sale makes short is left to the exact check where that is not free.
+    if (!this.#on.usable || (order.side === "sell" && order.instrument.shorting !== "free")) return false;
     if (machine.halts.length > 0) {
       const gate = gateOfName(machine, name, order.instrument.id);
       if (!gate.permits("open_risk") || gate.reduceOnlyMarkNeeded) return false;
@@ -126,9 +125,9 @@ export class Certain {
 
   #wellFormed({ order }: CertainQuestion, compiled: CertainInstrument): boolean {
     const { qty, price } = order;
-    const { lot, tick, limits } = compiled.rules;
+    const { lot, tick } = compiled.rules;
     if (qty.sign <= 0 || !qty.isMultipleOf(lot)) return false;
-    if (limits.maxOrderQty !== null && qty.above(limits.maxOrderQty)) return false;
+    if (!(nearestFloat(qty) * (1 + room) <= (this.#on as Figures).by.maxOrderQty)) return false;
     if (price === null) return true;
     return price.sign > 0 && (tick === null || price.isMultipleOf(tick));
   }
@@ -193,7 +192,7 @@ export class Certain {
     this.#instrument(instrument);
     this.#size[instrument] = size;
     this.#cost[instrument] = Math.abs(cost);
-    if (book.isIsolated(row)) return true;
+    if (book.isIsolated(row)) return (this.#holdsIsolated = true);
     const mark = market.factors[compiled.markFactor] as number;
     const value = compiled.inverse ? -size / mark : size * mark;
     const since = market.fundingSinceFloat(instrument, book.rowFundingEpoch(row));
@@ -271,16 +270,19 @@ export class Certain {
     const reached = buys ? position + (this.#buy[instrument] as number) : (this.#sell[instrument] as number) - position;
     const far = Math.max(0, reached) + room * (Math.abs(position) + Math.abs(reached));
     const interest = this.#interest(compiled, instrument) + size;
+    const { by } = this.#on as Figures;
+    const { multiplier } = compiled;
     const most = Math.min(
-      buys ? compiled.maxLong : compiled.maxShort,
-      compiled.maxPosition,
-      interest * compiled.maxInterestShare * least,
+      (buys ? by.maxLong : by.maxShort) * multiplier,
+      by.maxPosition * multiplier,
+      by.maxOpenInterestShare === Infinity ? Infinity : interest * by.maxOpenInterestShare * least,
+      liquid(this.#machine, instrument, by) * multiplier,
     );
-    const opposite = buys ? compiled.maxShort : compiled.maxLong;
+    const opposite = buys ? by.maxShort : by.maxLong;
     // What leaves the position on the side where it is, is looked at more closely by the exact check.
     if (!(far <= most) || (reached < 0 && Math.min(most, opposite) !== Infinity)) return false;
-    if (!(interest * (1 + room) <= compiled.maxInterest)) return false;
-    return position !== 0 || this.#open < this.#rules.maxOpenPositions;
+    if (!(interest * (1 + room) <= by.maxOpenInterest * multiplier)) return false;
+    return position !== 0 || this.#open < by.maxOpenPositions;
   }
 
   /** Open interest as a size. */
@@ -315,7 +317,8 @@ export class Certain {
   }
 
   /** Leverage by instrument and in all, and the whole requirement from above, against equity. */
-  #covered(): boolean {
+  #covered({ account, name }: CertainQuestion): boolean {
+    const { by } = this.#on as Figures;
     const equity = this.#equity;
     let notionals = 0;
     let needed = 0;
@@ -330,13 +333,30 @@ export class Certain {
       const price = this.#machine.book.market.factors[asset.indexFactor] as number;
       const notional = this.#notional(compiled, instrument);
       const used = notional * price * (1 + room);
-      if (used > 0 && !(used <= compiled.maxLeverage * equity * least)) return false;
+      const leverage = this.#figures.on(account, name, instrument).by.maxInstrumentLeverage;
+      if (used > 0 && !(used <= leverage * equity * least)) return false;
       notionals += used;
       needed += (this.#initial(compiled, instrument, notional) + (this.#loss[instrument] as number)) * price;
       if (!(price > 0)) return false;
     }
-    if (notionals > 0 && !(notionals <= this.#rules.maxLeverage * equity * least)) return false;
-    return notionals * (1 + room) <= this.#rules.maxNotionalUsd && needed * (1 + room) <= equity * least;
+    if (notionals > 0 && !(notionals <= by.maxLeverage * equity * least)) return false;
+    return notionals * (1 + room) <= by.maxNotionalUsd && needed * (1 + room) <= equity * least;
+  }
+
+  /** Every limit that leans on more than the order's own instrument and the requirement. */
+  #limited(question: CertainQuestion, compiled: CertainInstrument): boolean {
+    const { by, leans } = this.#on as Figures;
+    if (!leans && question.stop === null) return true;
+    return limited(this.#machine, question, compiled, by, {
+      rules: this.#rules,
+      instruments: this.#instruments,
+      size: this.#size,
+      buy: this.#buy,
+      sell: this.#sell,
+      open: this.#open,
+      equity: this.#equity,
+      holdsIsolated: this.#holdsIsolated,
+    });
   }
 
   #farthest(instrument: number): number {

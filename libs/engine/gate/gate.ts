@@ -313,7 +313,7 @@ export class Gate {
     if (order === null) return verdictOf(judgeUnlisted(this.#standing(account), asked.instrument, this.#terms));
     const change = newOrder(order, asked);
     const rates = this.#ratesOf(account, change);
-    const passes = rates.length === 0 && this.#passes(account, number, order, several);
+    const passes = rates.length === 0 && this.#passes(account, number, change, several);
     const refusal = passes ? noRefusal : this.#judge(account, change, rates);
     if (refusal.isEmpty) {
       this.#count(account, change);
@@ -323,14 +323,14 @@ export class Gate {
   }
 
   /** Whether the screen says yes; where it does not, or would look at too many orders again and again, `judge` decides. */
-  #passes(name: string, account: number, order: RestingOrder, several: boolean): boolean {
+  #passes(name: string, account: number, { order, stop = null }: Change, several: boolean): boolean {
     if (this.#terms.mode !== "open" || account < 0) return false;
     const { book } = this.#engine.machine;
     const held = this.#reservations.of(name);
     const many = held.length + book.orders(account).length > ordersScreened;
     if (many && (several || this.#followed(name) !== undefined)) return false;
     const instrument = book.instrumentIndex(order.instrument.id);
-    return this.#certain.passes({ name, account, instrument, order, held });
+    return this.#certain.passes({ name, account, instrument, order, held, stop });
   }
 
   /** The standing of an account, if one is kept that holds at this place of the log. */

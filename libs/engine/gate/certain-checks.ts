@@ -1,0 +1,115 @@
+import type { Rational } from "#libs/decimal/index.ts";
+import type { RestingOrder } from "#libs/domain/positions/views.ts";
+import { countsOfToday, volumeOfDay } from "../activity.ts";
+import { nearestFloat } from "../floats.ts";
+import type { Machine } from "../machine.ts";
+import { CertainSums, type Figures, lossesBelow } from "./certain-limits.ts";
+import { type CertainInstrument, type CertainRules, least, room } from "./certain-rules.ts";
+import type { Held } from "./overlay.ts";
+
+/** A new order with all that its account has, as the screen is asked about it. */
+export interface CertainQuestion {
+  readonly name: string;
+  readonly account: number;
+  readonly instrument: number;
+  readonly order: RestingOrder;
+  /** What is approved for the account already. */
+  readonly held: readonly Held[];
+  /** Where it would be closed at a loss; null: it does not say. */
+  readonly stop: Rational | null;
+}
+
+/** What the screen has added up of an account, by instrument; sizes are signed where they are positions. */
+export interface Seen {
+  readonly rules: CertainRules;
+  /** Those with a position or orders. */
+  readonly instruments: readonly number[];
+  readonly size: Float64Array;
+  readonly buy: Float64Array;
+  readonly sell: Float64Array;
+  /** How many positions it holds. */
+  readonly open: number;
+  /** USD, from below. */
+  readonly equity: number;
+  /** What it is worth may then be less than its equity. */
+  readonly holdsIsolated: boolean;
+}
+
+type By = Figures["by"];
+
+/** LIM-14: the most contracts that volume and depth permit; a depth that was never told is none. */
+export function liquid(machine: Machine, instrument: number, by: By): number {
+  let most = Infinity;
+  if (by.maxVolumeShare !== Infinity) most = nearestFloat(volumeOfDay(machine, instrument)) * by.maxVolumeShare;
+  if (by.maxDepthShare !== Infinity) {
+    const depth = machine.activity.depths.get(instrument);
+    most = Math.min(most, depth === undefined ? 0 : nearestFloat(depth) * by.maxDepthShare);
+  }
+  return most * least;
+}
+
+/** Whether every limit that leans on more than the order's own instrument and the requirement is certainly met. */
+export function limited(
+  machine: Machine,
+  question: CertainQuestion,
+  compiled: CertainInstrument,
+  by: By,
+  seen: Seen,
+): boolean {
+  const { rules, instruments, equity } = seen;
+  const { factors } = machine.book.market;
+  const sums = new CertainSums(compiled);
+  for (const instrument of instruments) {
+    const one = rules.instruments[instrument];
+    const asset = one === undefined ? undefined : rules.assets[one.settle];
+    if (one === undefined || asset === undefined) return false;
+    const [settle, mark] = [factors[asset.indexFactor] as number, factors[one.markFactor] as number];
+    const index = factors[one.indexFactor] as number;
+    if (!(settle > 0 && mark > 0 && index > 0)) return false;
+    const [buy, sell] = [seen.buy[instrument] as number, seen.sell[instrument] as number];
+    sums.add(one, seen.size[instrument] as number, buy, sell, mark, settle, index);
+  }
+  return (
+    sums.within(by, equity * least) &&
+    stopped(machine, question, compiled, by, seen) &&
+    uncorrelated(compiled, by, seen) &&
+    counted(machine, question, by) &&
+    lossesBelow(machine, question.account, by, seen.holdsIsolated ? NaN : equity)
+  );
+}
+
+/** LIM-20: a stop lies clearly where the order loses, and does not lose too much; without one the exact check judges the risk. */
+function stopped(
+  machine: Machine,
+  { order, stop }: CertainQuestion,
+  compiled: CertainInstrument,
+  by: By,
+  { rules, equity }: Seen,
+): boolean {
+  if (stop === null) return by.maxRiskShare === Infinity;
+  const { factors } = machine.book.market;
+  const [at, mark] = [nearestFloat(stop), factors[compiled.markFactor] as number];
+  const limit = order.price === null ? mark : nearestFloat(order.price);
+  const away = order.side === "buy" ? limit - at : at - limit;
+  if (!(at > 0 && away > room * (limit + at))) return false;
+  if (by.maxRiskShare === Infinity) return true;
+  const asset = rules.assets[compiled.settle];
+  if (asset === undefined) return false;
+  const size = nearestFloat(order.qty) * compiled.multiplier;
+  const [entry, exit] = [compiled.worth(size, limit), compiled.worth(size, at)];
+  const lost = (Math.abs(entry - exit) + room * (entry + exit)) * (factors[asset.indexFactor] as number);
+  return lost <= by.maxRiskShare * equity * least;
+}
+
+/** LIM-22: nothing is new in an underlying in which something is held, nor where nothing is held at all. */
+function uncorrelated({ underlying }: CertainInstrument, by: By, { rules, instruments, size, open }: Seen): boolean {
+  if (by.maxCorrelation === Infinity || open === 0) return true;
+  return instruments.some((one) => size[one] !== 0 && rules.instruments[one]?.underlying === underlying);
+}
+
+/** LIM-21: what is approved may have been counted already, which asks for more, never less. */
+function counted(machine: Machine, { account, held }: CertainQuestion, by: By): boolean {
+  if (by.ordersPerDay === Infinity && by.tradesPerDay === Infinity) return true;
+  const { orders, trades } = countsOfToday(machine, account);
+  return orders + held.length + 1 <= by.ordersPerDay && trades + 1 <= by.tradesPerDay;
+}

@@ -1,0 +1,200 @@
+import { effective, mayBind } from "#libs/domain/limits/effective.ts";
+import { levelsOf, type Subject } from "#libs/domain/limits/subject.ts";
+import type { LimitKey } from "#libs/domain/rule-set/limit-types.ts";
+import { limitKeys } from "#libs/domain/rule-set/limit-types.ts";
+import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
+import { nearestFloat } from "../floats.ts";
+import type { Machine } from "../machine.ts";
+import { type CertainInstrument, room } from "./certain-rules.ts";
+
+/** Limits that the screen looks at; with any other one in force nothing is certain. */
+const screened: ReadonlySet<string> = new Set([
+  "maxPosition",
+  "maxLong",
+  "maxShort",
+  "maxOrderQty",
+  "maxOpenInterest",
+  "maxOpenInterestShare",
+  "maxVolumeShare",
+  "maxDepthShare",
+  "maxPositionShare",
+  "maxInstrumentLeverage",
+  "maxLeverage",
+  "maxNotionalUsd",
+  "maxGrossUsd",
+  "maxNetUsd",
+  "maxDeltaUsd",
+  "maxOpenPositions",
+  "maxExposure",
+  "maxSectorShare",
+  "maxCounterpartyUsd",
+  "maxVenueUsd",
+  "maxRiskShare",
+  "maxCorrelation",
+  "dayLoss",
+  "weekLoss",
+  "drawdown",
+  "ordersPerDay",
+  "tradesPerDay",
+]);
+
+/** Whether every limit of a list is one of those that are looked at. */
+export function limitsKnown(keys: Iterable<string>): boolean {
+  for (const key of keys) if (!screened.has(key)) return false;
+  return true;
+}
+
+/** Those that need more than the order's own instrument and the requirement. */
+const leaning: readonly LimitKey[] = [
+  "maxPositionShare",
+  "maxGrossUsd",
+  "maxNetUsd",
+  "maxDeltaUsd",
+  "maxExposure",
+  "maxSectorShare",
+  "maxCounterpartyUsd",
+  "maxVenueUsd",
+  "maxRiskShare",
+  "maxCorrelation",
+  "dayLoss",
+  "weekLoss",
+  "drawdown",
+  "ordersPerDay",
+  "tradesPerDay",
+];
+
+/** What binds an account on an instrument, as plain numbers; infinite: nothing does. */
+export interface Figures {
+  readonly by: Readonly<Record<LimitKey, number>>;
+  /** Some limit is in force that needs sums over everything the account has, or counts. */
+  readonly leans: boolean;
+  /** False: something binds that is left to the exact check: an owner of several accounts, a ban, a limit it does not know. */
+  readonly usable: boolean;
+}
+
+function figuresOf(machine: Machine, subject: Subject, rules: InstrumentRules): Figures {
+  const { hierarchy, entities } = machine.rules;
+  const accounts = subject.entity === null ? 1 : (entities.get(subject.entity)?.accounts.length ?? 1);
+  const by = {} as Record<LimitKey, number>;
+  let usable = limitsKnown(hierarchy.used);
+  for (const key of limitKeys) {
+    by[key] = Infinity;
+    if (!mayBind(hierarchy, key, subject)) continue;
+    const { owner, account } = effective(hierarchy, key, subject, rules, machine.t);
+    if (owner !== null && accounts > 1) usable = false;
+    for (const one of [owner, account]) if (one !== null) by[key] = Math.min(by[key], nearestFloat(one.value));
+  }
+  if (levelsOf(hierarchy, subject).some((one) => one.rules.restricted.has(rules.id))) usable = false;
+  return { by, leans: leaning.some((key) => by[key] !== Infinity), usable };
+}
+
+const accountsMax = 65_536;
+
+/** The figures of accounts that have asked, under the rules in force and until an override ends. */
+export class CertainFigures {
+  readonly #machine: Machine;
+  readonly #known = new Map<number, (Figures | undefined)[]>();
+  #until = Infinity;
+
+  constructor(machine: Machine) {
+    this.#machine = machine;
+  }
+
+  /** Under other rules nothing of what was kept holds. */
+  forget(): void {
+    const { rules, t } = this.#machine;
+    this.#known.clear();
+    this.#until = Infinity;
+    for (const { until } of rules.hierarchy.overrides) if (until > t) this.#until = Math.min(this.#until, until);
+  }
+
+  on(account: number, name: string, instrument: number): Figures {
+    const machine = this.#machine;
+    if (machine.t >= this.#until || this.#known.size > accountsMax) this.forget();
+    let own = this.#known.get(account);
+    if (own === undefined) this.#known.set(account, (own = []));
+    const subject = { account: name, key: null, entity: machine.entityOfAccount.get(name) ?? null };
+    return (own[instrument] ??= figuresOf(machine, subject, machine.book.instrumentRules(instrument)));
+  }
+}
+
+const usdQuantum = 1e-8;
+
+/**
+ * LIM-19, LIM-23: whether no loss has certainly reached its share: an account is worth at least its equity from below, since no
+ * weight, haircut or cap adds to it; NaN: it may be worth less.
+ */
+export function lossesBelow(machine: Machine, account: number, by: Figures["by"], equity: number): boolean {
+  const { activity, sessions } = machine;
+  const below = (figure: number, quanta: () => bigint | null): boolean => {
+    if (figure === Infinity) return true;
+    const from = quanta();
+    if (from === null || from <= 0n) return true;
+    const usd = Number(from) * usdQuantum;
+    return usd * (1 + room) - equity < usd * figure * (1 - room);
+  };
+  return (
+    below(by.dayLoss, () => sessions.of("day").baseline(account)) &&
+    below(by.weekLoss, () => sessions.of("week").baseline(account)) &&
+    below(by.drawdown, () => activity.peaks.get(account) ?? null)
+  );
+}
+
+const share = (figure: number, of: number): number => (figure === Infinity ? Infinity : figure * of);
+
+/** Sums over the instruments of an account, USD, from above: gross, and longs less shorts once every buy or every sell has filled. */
+export class CertainSums {
+  readonly #of: CertainInstrument;
+  #gross = 0;
+  #own = 0;
+  #sector = 0;
+  #related = 0;
+  readonly #net = { buy: 0, sell: 0 };
+  readonly #delta = { buy: 0, sell: 0 };
+
+  /** `of`: the instrument of the order. */
+  constructor(of: CertainInstrument) {
+    this.#of = of;
+  }
+
+  /** `size` is signed; `price`: of the settle asset, `index`: of the underlying, USD. */
+  add(
+    one: CertainInstrument,
+    size: number,
+    buy: number,
+    sell: number,
+    mark: number,
+    price: number,
+    index: number,
+  ): void {
+    const [long, short] = [size + buy, size - sell];
+    const far = Math.max(Math.abs(size), Math.abs(long), Math.abs(short));
+    const usd = (x: number): number => Math.sign(x) * one.worth(Math.abs(x), mark) * price;
+    const gross = usd(far) * (1 + room);
+    this.#gross += gross;
+    this.#net.buy += usd(long);
+    this.#net.sell += usd(short);
+    if (one === this.#of) this.#own += gross;
+    if (one.rules.sector === this.#of.rules.sector) this.#sector += gross;
+    if (one.underlying !== this.#of.underlying) return;
+    const units = (x: number): number => (one.inverse ? x / mark : x) * index;
+    this.#related += units(far);
+    this.#delta.buy += units(long);
+    this.#delta.sell += units(short);
+  }
+
+  /** Whether no sum is above its figure; `equity` from below. */
+  within(by: Figures["by"], equity: number): boolean {
+    const gross = this.#gross * (1 + room);
+    // Cancelling longs and shorts loses no more than the room of what they were added up from.
+    const net = Math.max(Math.abs(this.#net.buy), Math.abs(this.#net.sell)) + room * gross;
+    const delta = Math.max(Math.abs(this.#delta.buy), Math.abs(this.#delta.sell)) + room * this.#related;
+    return (
+      gross <= Math.min(by.maxGrossUsd, by.maxCounterpartyUsd, by.maxVenueUsd, share(by.maxExposure, equity)) &&
+      net <= by.maxNetUsd &&
+      delta <= by.maxDeltaUsd &&
+      this.#own * (1 + room) <= share(by.maxPositionShare, equity) &&
+      (this.#of.rules.sector === null || this.#sector * (1 + room) <= share(by.maxSectorShare, equity))
+    );
+  }
+}
