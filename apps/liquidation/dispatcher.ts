@@ -60,6 +60,7 @@ export class Dispatcher {
 
   #laneOf({ shard, effect }: Dispatched): string {
     if ("account" in effect) return `${shard}/account/${effect.account}`;
+    if (effect.effect === "cancel_all") return `${shard}/halts`;
     if (effect.effect === "cancel")
       return this.#accounts.get(`${shard}/${effect.of}`) ?? `${shard}/saga/${effect.saga}`;
     return `${shard}/saga/${effect.saga}`;

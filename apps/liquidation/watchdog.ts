@@ -64,7 +64,7 @@ export function watchdog(parts: WatchdogParts): Overseer<OpenEffect> {
 }
 
 function count(metrics: Metrics, open: readonly OpenEffect[]): void {
-  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0 };
+  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0, cancel_all: 0 };
   for (const { effect } of open) kinds[effect.effect] += 1;
   for (const [kind, many] of Object.entries(kinds)) metrics.effectsOpen.with(kind).set(many);
 }

@@ -53,7 +53,7 @@ export class ShardGauges {
 export const lagSeconds = (now: number, then: number): number => Math.max(0, now - then) / 1000;
 
 function effectsByKind(open: Iterable<Effect>): Record<Effect["effect"], number> {
-  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0 };
+  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0, cancel_all: 0 };
   for (const { effect } of open) kinds[effect] += 1;
   return kinds;
 }

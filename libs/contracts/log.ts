@@ -162,6 +162,8 @@ export type OutcomeEntry =
   | { readonly k: "blocked"; readonly effect: string }
   /** An order that a `withdraw` named is gone from the book, or was not there. */
   | { readonly k: "withdrawn"; readonly effect: string }
+  /** A scope has been emptied: so many orders, each of which has had its `cancel` before this. */
+  | { readonly k: "cancelled"; readonly effect: string; readonly orders: number }
   /** The engine asked to be called again: a settlement larger than one entry may write goes on in the next. */
   | { readonly k: "resumed"; readonly effect: string }
   | {
@@ -218,6 +220,18 @@ export type Effect =
       readonly instrument: string;
       readonly order: string;
       readonly reason: string;
+    }
+  /** Take everything of a scope off the books, also what the engine does not know of: a halt asks for it (BRK-19). */
+  | {
+      readonly id: string;
+      readonly effect: "cancel_all";
+      readonly scope: Scope;
+      /** Which instrument, account or entity; null for all. */
+      readonly of: string | null;
+      /** Of an entity; null: the scope says whose. */
+      readonly accounts: readonly string[] | null;
+      /** When it was asked for, UTC ms of the market. */
+      readonly since: number;
     };
 
 /** What became true, numbered without gaps. Further fields depend on `fact`; see docs/facts.md. */

@@ -6,7 +6,7 @@ import {
   priceMoveState,
   recordIndex,
 } from "#libs/domain/breakers/price-move.ts";
-import { type HaltState, severity } from "#libs/domain/breakers/states.ts";
+import { cancelsRestingOrders, type HaltState, severity } from "#libs/domain/breakers/states.ts";
 import {
   type EventTimes,
   fundDrawdownState,
@@ -17,6 +17,7 @@ import {
 import { newFundState, peakResult } from "#libs/domain/settlement/fund.ts";
 import { Rational } from "#libs/decimal/index.ts";
 import type { Machine } from "./machine.ts";
+import { cancelScope } from "./mass-cancel.ts";
 import { insuranceAccount } from "./system-accounts.ts";
 
 /** What the automatic breakers remember; part of the state. */
@@ -49,6 +50,7 @@ function ask(machine: Machine, reason: string, scope: HaltScope, id: string, sta
   machine.halts = triggerHalt(machine.halts, { scope, id, state, reason }, machine.t, rules.breakers);
   if (before !== undefined && severity(before.state) >= severity(state)) return;
   machine.fact("halt.set", { scope, id: scope === "global" ? null : id, state, reason, manual: false });
+  if (cancelsRestingOrders(state)) cancelScope(machine, scope, id);
 }
 
 /** BRK-09 … BRK-13: after a frame: each changed index against its window, each price quality against its rule. */

@@ -32,6 +32,7 @@ import { assertUsable } from "./entries/usable.ts";
 import { applyFunding } from "./funding.ts";
 import type { Transaction } from "./ledger.ts";
 import { lookAtHealth } from "./look.ts";
+import { applyCancelled } from "./mass-cancel.ts";
 import { Machine, type MachineOptions } from "./machine.ts";
 import { riskiest, type RiskyPool } from "./riskiest.ts";
 import { applyOutcome } from "./sagas/drive.ts";
@@ -62,7 +63,7 @@ const defaults: MachineOptions = {
 
 /** Entries after which health is not looked at: they change nothing that a ratio is made of, or wait for the next look. */
 const unlooked: ReadonlySet<string> = new Set(
-  "order cancel mode halt fund house position attest session refused withdrawn".split(" "),
+  "order cancel mode halt fund house position attest session refused withdrawn cancelled".split(" "),
 );
 /** Entries of the matching engine: a saga that waits for a look is not judged again for them, the clock does that soon enough. */
 const reviveNobody: ReadonlySet<string> = new Set(["blocked", "closed", "resumed", "fill"]);
@@ -250,6 +251,8 @@ export class Engine {
         return;
       case "withdrawn":
         return applyWithdrawn(machine, entry);
+      case "cancelled":
+        return applyCancelled(machine, entry);
       case "blocked":
       case "closed":
       case "resumed":

@@ -12,20 +12,17 @@ import { evaluatePool } from "#libs/domain/health/evaluate.ts";
 import { ratioAtMost } from "#libs/domain/liquidation/order-of-pools.ts";
 import type { Rational } from "#libs/decimal/index.ts";
 import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
+import { entityOf } from "./entities.ts";
 import type { Machine } from "./machine.ts";
+import { isBeingEmptied } from "./mass-cancel.ts";
 
 /** What the breakers in force say about an account and, where one is concerned, an instrument. */
 export interface Gate {
   readonly state: HaltState;
-  /** The permission of an action is a plain yes, or a yes once resting orders are gone (they go with the halt itself). */
+  /** The permission of an action is a plain yes, or a yes once resting orders are gone and they are (BRK-20). */
   permits(action: HaltedAction): boolean;
   permission(action: HaltedAction): HaltPermission;
   readonly reduceOnlyMarkNeeded: boolean;
-}
-
-/** The entity that owns an account: its own id where none is configured. */
-export function entityOf(machine: Machine, account: string): string {
-  return machine.entityOfAccount.get(account) ?? account;
 }
 
 /** BRK-07: the strictest of global, instrument, account and entity. A failed self-audit counts as `no_new_orders` everywhere. */
@@ -52,7 +49,10 @@ export function gateOfName(machine: Machine, name: string | null, instrument: st
   return {
     state,
     permission,
-    permits: (action) => permission(action) === "yes" || permission(action) === "after_cancel",
+    permits(action) {
+      const given = permission(action);
+      return given === "yes" || (given === "after_cancel" && !isBeingEmptied(machine, { account: name, instrument }));
+    },
     reduceOnlyMarkNeeded: needsReduceOnlyMark(state),
   };
 }

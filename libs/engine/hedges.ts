@@ -2,7 +2,7 @@ import { Rational } from "#libs/decimal/index.ts";
 import { hedgedContracts as offsets, underlyingExposure } from "#libs/domain/adl/hedges.ts";
 import { contractsOf } from "./amounts.ts";
 import type { BookCandidate } from "./adl-ranking.ts";
-import { entityOf } from "./gates.ts";
+import { entityOf } from "./entities.ts";
 import type { Machine } from "./machine.ts";
 import { markOf } from "./pools.ts";
 

@@ -63,6 +63,7 @@ export class SimulatedVenue {
     if (effect.effect === "cancel") return null;
     if (effect.effect === "block") return { k: "blocked", effect: effect.id };
     if (effect.effect === "withdraw") return { k: "withdrawn", effect: effect.id };
+    if (effect.effect === "cancel_all") return { k: "cancelled", effect: effect.id, orders: 0 };
     if (effect.effect === "resume") return { k: "resumed", effect: effect.id };
     const { fills, exhausted } = this.#close(effect);
     return { k: "closed", effect: effect.id, fills, exhausted };

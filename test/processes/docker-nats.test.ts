@@ -29,7 +29,7 @@ const log = (...kinds: string[]): string[] => kinds.map((kind) => `risk.log.0.${
 const operatorKinds = ["cash", "fund", "house", "transfer", "mode", "margin", "convert", "rules", "halt"];
 const mayLog: Readonly<Record<User, readonly string[]>> = {
   "mark-price": ["frame"],
-  venue: ["order", "cancel", "fill", "attest", "blocked", "withdrawn", "closed"],
+  venue: ["order", "cancel", "fill", "attest", "blocked", "withdrawn", "cancelled", "closed"],
   margin: ["time"],
   liquidation: ["resumed"],
   scheduler: ["funding", "settle", "expire", "session", ...operatorKinds],

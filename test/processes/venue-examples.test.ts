@@ -21,7 +21,9 @@ const codec = JSONCodec();
 const hookWithinMs = 60_000;
 const page = documentedMessages("docs/integration.md");
 /** What came of commands: told by the engine when it has carried them out. */
-const outcomes: ReadonlySet<string> = new Set(["blocked", "closed", "withdrawn"].map((kind) => `risk.log.0.${kind}`));
+const outcomes: ReadonlySet<string> = new Set(
+  ["blocked", "closed", "withdrawn", "cancelled"].map((kind) => `risk.log.0.${kind}`),
+);
 let nats: NatsConnection;
 let folder: string;
 let pair: LivePair;
@@ -196,9 +198,10 @@ test("commands of the risk backend go through the gateway to the exchange, once 
     from: 7,
     to: 100,
   });
-  expect(entries.map(({ k }) => k)).toEqual(["cancel", "blocked", "fill", "closed", "cancel", "withdrawn", "cancel"]);
+  const kinds = ["cancel", "blocked", "fill", "closed", "cancel", "withdrawn", "cancel", "cancelled", "cancel"];
+  expect(entries.map(({ k }) => k)).toEqual(kinds);
   expect(entries[3]?.fills).toMatchObject([{ qty: "0.02", price: "49990" }]);
-  expect(gateway.openOrders).toBe(1);
+  expect(gateway.openOrders).toBe(0);
   await gateway.stop();
   approving.unsubscribe();
   await exchange.close();
@@ -275,7 +278,7 @@ test("the page shows every message", () => {
   const risk = venueVerbs.map((verb) => `venue.risk.${verb}`);
   for (const subject of [...preTrade, ...entries, ...risk, "risk.facts.0"]) expect(shown).toContain(subject);
   const effects = asked.map(({ body }) => (body["effect"] as { effect?: string } | undefined)?.effect);
-  for (const effect of ["block", "close", "withdraw", "cancel"]) expect(effects).toContain(effect);
+  for (const effect of ["block", "close", "withdraw", "cancel", "cancel_all"]) expect(effects).toContain(effect);
   for (const { subject, body } of page.filter((one) => one.subject.startsWith("risk.log.")))
     expect(readLiveEntry(JSON.stringify(body).replaceAll(/<(\w+)>/g, "$1"), subject)).toMatchObject({ ok: true });
 });

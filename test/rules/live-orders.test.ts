@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import type { Effect, EntryBody } from "#libs/contracts/log.ts";
+import { gateOfName } from "#libs/engine/gates.ts";
 import { Engine, sagaRows } from "#libs/engine/index.ts";
 import { perpetual, rules } from "#test/support/exchange.ts";
 import { LiveLog } from "#test/support/live-run.ts";
@@ -124,9 +125,47 @@ describe("orders that rest at a matching engine", () => {
     live.apply({ k: "blocked", effect: String(live.engine.openEffects()[0]?.id) });
     expect(live.of("order.cancelled").at(-1)).toMatchObject({ account: "d", id: "o1", reason: "liquidation" });
     expect(withdrawals(live)).toEqual([]);
-    live.apply(order({ account: "a", id: "again" }));
-    live.apply({ k: "halt", scope: "global", state: "cancel_all", reason: "drill" });
-    expect(withdrawals(live)).toMatchObject([{ account: "a", order: "again", reason: "halt" }]);
+  });
+
+  test("BRK-19 a halt that cancels is carried out once, and its orders rest until the matching engine says that they are gone", () => {
+    const live = shard();
+    live.apply(order({ account: "a", id: "o1" }));
+    live.t = 7000;
+    live.apply({ k: "halt", scope: "instrument", id: "X", state: "cancel_all", reason: "drill" });
+    live.apply({ k: "halt", scope: "instrument", id: "X", state: "cancel_all", reason: "again" });
+    const [effect] = live.engine.openEffects();
+    expect(live.engine.openEffects()).toEqual([
+      { id: effect?.id, effect: "cancel_all", scope: "instrument", of: "X", accounts: null, since: 7000 },
+    ]);
+    expect(resting(live)).toHaveLength(1);
+    live.t = 7030;
+    live.apply({ k: "cancel", account: "a", id: "o1" });
+    live.restart();
+    live.apply({ k: "cancelled", effect: String(effect?.id), orders: 1 });
+    expect(live.of("halt.emptied")).toMatchObject([{ scope: "instrument", id: "X", orders: 1, afterMs: 30 }]);
+    expect([live.engine.openEffects(), resting(live)]).toEqual([[], []]);
+    live.apply({ k: "cancelled", effect: String(effect?.id), orders: 1 });
+    expect(live.of("outcome.ignored")).toMatchObject([{ kind: "cancelled" }]);
+  });
+
+  test("BRK-20 until a scope is empty nobody in it reduces risk; outside of it everybody does", () => {
+    const live = shard();
+    live.trade("t1", "a", "b", "2", "100");
+    const state = (account: string): boolean => gateOfName(live.engine.machine, account, "X").permits("reduce_risk");
+    live.apply({ k: "halt", scope: "account", id: "a", state: "cancel_all", reason: "drill" });
+    expect([state("a"), state("b")]).toEqual([false, true]);
+    live.apply({ k: "cancelled", effect: String(live.engine.openEffects()[0]?.id), orders: 0 });
+    expect([state("a"), state("b")]).toEqual([true, true]);
+  });
+
+  test("BRK-19 a trigger that pauses an instrument empties it too", () => {
+    const live = shard({ breakers: { stalePrice: { state: "reduce_only" } } });
+    live.apply({ k: "frame", quality: { X: "disputed" } });
+    expect(live.engine.openEffects()).toEqual([]);
+    live.apply({ k: "frame", quality: { X: "invalid" } });
+    expect(live.engine.openEffects()).toMatchObject([{ effect: "cancel_all", scope: "instrument", of: "X" }]);
+    live.apply({ k: "frame", quality: { X: "invalid" } });
+    expect(live.engine.openEffects()).toHaveLength(1);
   });
 
   test("ORD-13 INV-08 an open withdrawal outlives a restart", () => {

@@ -166,6 +166,29 @@ test("a withdrawn order is gone, or was not there; both are said", () => {
   expect(kinds(act(floor, { ...effect, id: "e-w2" }).entries)).toEqual(["withdrawn"]);
 });
 
+test("a scope is emptied, of this shard and of nobody else, and told again nothing happens", () => {
+  const floor = made();
+  place(floor, "a1", "buy", 1, 90, { id: "mine" });
+  place(floor, "a2", "buy", 1, 91, { id: "other" });
+  const effect: VenueEffect = {
+    id: "e-all",
+    effect: "cancel_all",
+    scope: "entity",
+    of: "desk",
+    accounts: ["a2", "a3"],
+    since: 1,
+  };
+  const { entries, reply } = act(floor, effect);
+  expect(entries).toMatchObject([
+    { k: "cancel", account: "a2", id: "other" },
+    { k: "cancelled", effect: "e-all", orders: 1 },
+  ]);
+  expect(act(floor, effect)).toMatchObject({ entries: [], reply });
+  const all = { id: "e-more", effect: "cancel_all", scope: "global", of: null, accounts: null, since: 1 } as const;
+  expect(kinds(act(floor, all).entries)).toEqual(["cancel", "cancelled"]);
+  expect([floor.orders.size, floor.massCancels]).toEqual([0, 2]);
+});
+
 test("an order never trades with its own account: the newer one ends", () => {
   const floor = made();
   place(floor, "a2", "sell", 2, 100);

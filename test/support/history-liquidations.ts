@@ -40,7 +40,7 @@ export function checkTriggers(engine: Engine): Check {
     const before = pool === null ? null : plainHealth(engine, pool);
     const due = before === null ? 0 : stageOf(engine, before);
     const bound = boundOf(engine, entry);
-    return ({ facts, before: was, after }) => {
+    return ({ facts, transactions, before: was, after }) => {
       for (const fact of facts) {
         if (fact.fact !== "liquidation.started") continue;
         const started = poolOfFact(engine, fact);
@@ -64,7 +64,9 @@ export function checkTriggers(engine: Engine): Check {
         entry.k !== "closed" ||
         !partial ||
         !bound ||
-        facts.some((one) => one.fact === "conversion.booked" || one.fact === "insurance.paid")
+        facts.some((one) => one.fact === "conversion.booked" || one.fact === "insurance.paid") ||
+        // What was closed in full before this is charged for at the end.
+        transactions.some(({ kind }) => kind === "liquidation_fee")
       )
         return;
       const now = plainHealth(engine, pool);

@@ -94,6 +94,7 @@ export const liveEntries: Readonly<Record<LiveKind, Readonly<Record<string, unkn
   time: { k: "time", ...header, source: "clock" },
   blocked: { k: "blocked", ...venue, effect: "e-1" },
   withdrawn: { k: "withdrawn", ...venue, effect: "e-2" },
+  cancelled: { k: "cancelled", ...venue, effect: "e-4", orders: 3 },
   resumed: { k: "resumed", ...header, source: "liquidation", effect: "e-3" },
   closed: {
     k: "closed",

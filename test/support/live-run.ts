@@ -80,6 +80,20 @@ export class LiveLog {
     return auditFailure === null ? found : [...found, `audit: ${auditFailure}`];
   }
 
+  /** What the shard knows to rest in a scope that is to be emptied. */
+  ordersOf({ scope, of, accounts }: Extract<Effect, { effect: "cancel_all" }>): { account: string; id: string }[] {
+    const { machine } = this.engine;
+    const named = (account: number): string => machine.accountName(account);
+    const whose = (account: number): boolean =>
+      accounts === null ? scope !== "account" || named(account) === of : accounts.includes(named(account));
+    return machine
+      .accountsInOrder()
+      .filter(whose)
+      .flatMap((account) => [...machine.book.orders(account)])
+      .filter(({ instrument }) => scope !== "instrument" || machine.instrument(instrument).id === of)
+      .map(({ account, id }) => ({ account: named(account), id }));
+  }
+
   /** What `clearing` holds, position, cost and cash: nothing once both halves of every trade are in. */
   clearing(): string[] {
     const { book } = this.engine.machine;
@@ -94,7 +108,7 @@ export class LiveLog {
   }
 }
 
-const ofVenue = new Set(["fill", "order", "cancel", "attest", "blocked", "closed", "withdrawn"]);
+const ofVenue = new Set(["fill", "order", "cancel", "attest", "blocked", "closed", "withdrawn", "cancelled"]);
 
 function sourceOf({ k }: Said): string {
   if (ofVenue.has(k)) return "venue";

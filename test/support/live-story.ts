@@ -47,6 +47,7 @@ const answerTo: Readonly<Record<Effect["effect"], string>> = {
   cancel: "",
   resume: "resumed",
   withdraw: "withdrawn",
+  cancel_all: "cancelled",
 };
 
 /** Rounds of the end in which nothing was left to be delivered or carried out: by then whoever can be over is. */
@@ -311,6 +312,9 @@ class LiveStory {
     // An order that is withdrawn: the venue may say so before it answers, and a word that it is gone changes nothing then.
     if (effect.effect === "withdraw" && share > 0.5)
       this.tell({ k: "cancel", account: effect.account, id: effect.order });
+    // All of a scope: each of its orders is gone before that is said.
+    if (effect.effect === "cancel_all")
+      for (const { account, id } of this.live.ordersOf(effect)) this.tell({ k: "cancel", account, id });
     const sloppy = one.what > 5;
     this.venue.serve(effect, { share, tooMuch: one.what === 7 ? 1 : 0, off: one.turn, obeys: !sloppy });
     if (one.size % 2 === 0) this.report(this.venue.reports.length - 1);
@@ -324,6 +328,7 @@ class LiveStory {
     const answers: readonly EntryBody[] = [
       { k: "blocked", effect: id },
       { k: "withdrawn", effect: id },
+      { k: "cancelled", effect: id, orders: 0 },
       { k: "resumed", effect: id },
       { k: "closed", effect: id, fills: [], exhausted: true },
     ];

@@ -93,6 +93,7 @@ export class StoryVenue {
     if (effect.effect === "block") this.reports.push({ k: "blocked", effect: effect.id });
     else if (effect.effect === "resume") this.reports.push({ k: "resumed", effect: effect.id });
     else if (effect.effect === "withdraw") this.reports.push({ k: "withdrawn", effect: effect.id });
+    else if (effect.effect === "cancel_all") this.reports.push({ k: "cancelled", effect: effect.id, orders: 0 });
     else this.reports.push(this.close(effect, service));
   }
 

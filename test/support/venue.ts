@@ -173,7 +173,7 @@ export class StepReader {
       return { c: "rules", t, version: this.#floor.ruleVersion + 1, document: { ...venueDocument, instruments } };
     }
     const effect = this.#effect(step);
-    if (effect === null || effect.effect === "cancel") return null;
+    if (effect === null || !("account" in effect)) return null;
     this.#effects.push(effect);
     return { c: "effect", t, shard: this.#floor.owners.shardOf(effect.account), epoch: 1, effect };
   }

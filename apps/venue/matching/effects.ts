@@ -8,6 +8,7 @@ import { everywhere, type Floor, orderKey } from "./floor.ts";
 import { type Grid, ticksMax } from "./grid.ts";
 import { matchesMax, planMatches } from "./plan.ts";
 
+type CancelAllEffect = Extract<VenueEffect, { effect: "cancel_all" }>;
 type CloseEffect = Extract<VenueEffect, { effect: "close" }>;
 
 /** Prices of the engine may have more digits than a border lets in; they are read as they are. */
@@ -18,7 +19,7 @@ function parsed(text: string): Rational {
 
 /** Why a command is not carried out at all; null: it is. */
 export function refusal(floor: Floor, shard: string, effect: VenueEffect): string | null {
-  if (effect.effect === "cancel") return null;
+  if (effect.effect === "cancel" || effect.effect === "cancel_all") return null;
   if (floor.owners.shardOf(effect.account) !== shard) return "wrong_shard";
   // An order of an instrument that is gone is gone too.
   if (effect.effect !== "close") return null;
@@ -56,8 +57,27 @@ function outcome(floor: Floor, shard: string, effect: Exclude<VenueEffect, { eff
     if (order !== undefined && order.instrument === effect.instrument) floor.cancel(order);
     return floor.emit(shard, { k: "withdrawn", effect: effect.id });
   }
+  if (effect.effect === "cancel_all") {
+    const orders = cancelScope(floor, shard, effect);
+    return floor.emit(shard, { k: "cancelled", effect: effect.id, orders });
+  }
   const { fills, exhausted } = close(floor, effect);
   return floor.emit(shard, { k: "closed", effect: effect.id, fills, exhausted });
+}
+
+/** Everything of a scope that belongs to the shard, account by account. How many orders there were. */
+function cancelScope(floor: Floor, shard: string, { scope, of, accounts }: CancelAllEffect): number {
+  floor.massCancels += 1;
+  const ofScope = (account: string): boolean => {
+    if (floor.owners.shardOf(account) !== shard) return false;
+    return accounts === null ? scope !== "account" || account === of : accounts.includes(account);
+  };
+  const gone = [...floor.byAccount.keys()]
+    .filter(ofScope)
+    .sort()
+    .flatMap((account) => floor.ordersOf(account, scope === "instrument" ? of : null));
+  for (const order of gone) floor.cancel(order);
+  return gone.length;
 }
 
 /**

@@ -60,6 +60,8 @@ export class Floor {
   readonly shards = new Map<string, ShardSequence>();
   /** Place in the stream of facts of the last batch that was read. */
   factsAt = 0;
+  /** Scopes that have been emptied by this process: what risk had approved before one of them is not placed after it. */
+  massCancels = 0;
   t = 0;
   orderCount = 0;
   tradeCount = 0;

@@ -125,7 +125,7 @@ export class Trading {
     command: (approval: Approval) => Request,
   ): Promise<TradingReply> {
     const { floor, bus } = this.#venue;
-    const { ruleVersion } = floor;
+    const { ruleVersion, massCancels } = floor;
     const key = orderKey(account, id);
     const shard = floor.owners.shardOf(account);
     const timeout = this.#checkTimeoutMs === undefined ? {} : { timeoutMs: this.#checkTimeoutMs };
@@ -138,7 +138,8 @@ export class Trading {
       }
       // From here to the book nothing waits, so that an approval cannot run out on the way. Ticks and lots are those of the rules.
       const late = monotonicMs() >= answer.usableUntil ? "approval_expired" : null;
-      const useless = floor.ruleVersion === ruleVersion ? late : "rules_changed";
+      const halted = floor.massCancels === massCancels ? late : "halted";
+      const useless = floor.ruleVersion === ruleVersion ? halted : "rules_changed";
       if (useless !== null) {
         this.#release(id, account, answer.approval.request);
         return this.#refused(id, [useless], account);

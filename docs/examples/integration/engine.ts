@@ -3,7 +3,7 @@ import type { NatsConnection } from "nats";
 import { amount, least, units } from "./decimal.ts";
 import { Blocks } from "./facts.ts";
 import { type Answer, type Approval, ask, type Order } from "./pre-trade.ts";
-import { type Close, type Effect, openOrders, type OpenOrder, serveRisk, worstPrice } from "./risk-side.ts";
+import { type Close, type Effect, isOf, openOrders, type OpenOrder, serveRisk, worstPrice } from "./risk-side.ts";
 import { type Body, Sequence } from "./sequence.ts";
 
 export type Reply =
@@ -151,11 +151,14 @@ export class Engine {
   #carryOut(effect: Exclude<Effect, { effect: "cancel" }>): void {
     if (effect.effect === "close") return this.#close(effect);
     if (effect.effect === "block") this.#blocks.block(effect.account, effect.saga);
-    const gone = [...this.#orders.values()].filter(
-      ({ account, id }) => account === effect.account && (effect.effect === "block" || id === effect.order),
-    );
+    const gone = [...this.#orders.values()].filter((order) => {
+      if (effect.effect === "cancel_all") return isOf(effect, order);
+      return order.account === effect.account && (effect.effect === "block" || order.id === effect.order);
+    });
     const cancels = gone.map(({ account, id }): Body => ({ k: "cancel", account, id }));
-    this.#sequence.write([...cancels, { k: effect.effect === "block" ? "blocked" : "withdrawn", effect: effect.id }]);
+    const outcome = { block: "blocked", withdraw: "withdrawn", cancel_all: "cancelled" }[effect.effect];
+    const count = effect.effect === "cancel_all" ? { orders: gone.length } : {};
+    this.#sequence.write([...cancels, { k: outcome, effect: effect.id, ...count }]);
   }
 
   /** Immediate or cancel. The makers' halves are fills; the account's own half is the one `closed`. */

@@ -4,7 +4,7 @@ import type { NatsConnection } from "nats";
 import { amount, least, units } from "./decimal.ts";
 import { Blocks } from "./facts.ts";
 import { type Approval, ask, type Order } from "./pre-trade.ts";
-import { type Close, type Effect, openOrders, serveRisk, worstPrice } from "./risk-side.ts";
+import { type Close, type Effect, isOf, openOrders, serveRisk, worstPrice } from "./risk-side.ts";
 import { type Body, Sequence } from "./sequence.ts";
 
 /*
@@ -182,11 +182,19 @@ export class Gateway {
 
   async #carryOut(effect: Exclude<Effect, { effect: "cancel" }>): Promise<void> {
     if (effect.effect === "close") return this.#close(effect);
+    if (effect.effect === "cancel_all") return this.#cancelAll(effect);
     const { account, id } = effect;
     if (effect.effect === "block") this.#blocks.block(account, effect.saga);
     const order = effect.effect === "block" ? "" : `/${effect.order}`;
     await this.#caughtUp(await this.#call("DELETE", `/orders/${account}${order}`));
     this.#write([{ k: effect.effect === "block" ? "blocked" : "withdrawn", effect: id }]);
+  }
+
+  /** One by one what the sequence knows to rest; what is placed meanwhile was asked about after the halt, and refused. */
+  async #cancelAll(effect: Extract<Effect, { effect: "cancel_all" }>): Promise<void> {
+    const gone = [...openOrders(this.#sequence.entries).values()].filter((order) => isOf(effect, order));
+    for (const { account, id } of gone) await this.#caughtUp(await this.#call("DELETE", `/orders/${account}/${id}`));
+    this.#write([{ k: "cancelled", effect: effect.id, orders: gone.length }]);
   }
 
   async #close(effect: Close): Promise<void> {

@@ -7,7 +7,14 @@ export type Effect =
   | { id: string; effect: "block"; saga: string; account: string; instrument: string | null }
   | ({ id: string; effect: "close"; saga: string; account: string; instrument: string } & Closing)
   | { id: string; effect: "cancel"; saga: string; of: string }
-  | { id: string; effect: "withdraw"; account: string; instrument: string; order: string; reason: string };
+  | { id: string; effect: "withdraw"; account: string; instrument: string; order: string; reason: string }
+  | ({ id: string; effect: "cancel_all" } & Scope);
+/** What is to be emptied: everything, an instrument, an account, or the accounts of an entity. */
+export interface Scope {
+  readonly scope: "global" | "instrument" | "account" | "entity";
+  readonly of: string | null;
+  readonly accounts: readonly string[] | null;
+}
 export interface Closing {
   readonly side: "buy" | "sell";
   readonly qty: string;
@@ -18,13 +25,19 @@ export interface Closing {
 }
 export type Close = Extract<Effect, { effect: "close" }>;
 
-/** Carries out an effect and writes its entries, the outcome (`blocked`, `closed`, `withdrawn`) last. */
+/** Carries out an effect and writes its entries, the outcome (`blocked`, `closed`, `withdrawn`, `cancelled`) last. */
 export type CarryOut = (effect: Exclude<Effect, { effect: "cancel" }>) => Promise<void> | void;
+
+/** Whether an order belongs to a scope. */
+export function isOf({ scope, of, accounts }: Scope, order: { account: string; instrument: string }): boolean {
+  if (accounts !== null) return accounts.includes(order.account);
+  return scope === "global" || (scope === "instrument" ? order.instrument : order.account) === of;
+}
 
 const codec = JSONCodec();
 const ordersPerPage = 2_000;
 const entriesPerResend = 500;
-const outcomes = new Set(["blocked", "closed", "withdrawn"]);
+const outcomes = new Set(["blocked", "closed", "withdrawn", "cancelled"]);
 
 /** The outcome of an effect, if it has one: an effect that is told again is answered by what was written. */
 const outcomeOf = (sequence: Sequence, effect: string): Entry | undefined =>

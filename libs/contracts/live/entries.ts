@@ -93,6 +93,7 @@ export const liveEntrySchemas = {
   time: entry("time", {}),
   blocked: entry("blocked", { effect: EffectId }),
   withdrawn: entry("withdrawn", { effect: EffectId }),
+  cancelled: entry("cancelled", { effect: EffectId, orders: Count }),
   resumed: entry("resumed", { effect: EffectId }),
   closed: entry("closed", {
     effect: EffectId,
@@ -111,5 +112,6 @@ export const venueKinds: ReadonlySet<string> = new Set([
   "attest",
   "blocked",
   "withdrawn",
+  "cancelled",
   "closed",
 ]);

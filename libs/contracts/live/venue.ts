@@ -1,12 +1,12 @@
 import Type, { type Static } from "typebox";
 import type { Effect, Entry, Side } from "../log.ts";
-import { Amount, Count, Id, maybe, nullable, oneOf, record, Trace } from "../primitives.ts";
+import { Amount, Count, Id, maybe, nullable, oneOf, record, Time, Trace } from "../primitives.ts";
 import { EffectId } from "./entries.ts";
 
 /**
  * An effect for the matching engine to carry out. The effect's id is the client order id: told again, it changes nothing and the
  * answer says what became of it. What came of it enters the shard's log in the venue's own sequence (`blocked`, `closed`,
- * `withdrawn`), so that fills and outcomes have one order.
+ * `withdrawn`, `cancelled`), so that fills and outcomes have one order.
  */
 export interface VenueCommand {
   readonly shard: string;
@@ -42,6 +42,14 @@ export const VenueCommandSchema = record({
     }),
     record({ ...ofSaga, effect: oneOf("cancel"), of: EffectId }),
     record({ id: EffectId, effect: oneOf("withdraw"), account: Id, instrument: Id, order: Id, reason: Id }),
+    record({
+      id: EffectId,
+      effect: oneOf("cancel_all"),
+      scope: oneOf("global", "instrument", "account", "entity"),
+      of: nullable(Id),
+      accounts: nullable(Type.Array(Id)),
+      since: Time,
+    }),
   ]),
   trace: maybe(Trace),
 });

@@ -12,6 +12,7 @@ import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding, settleChunk } from "../funding.ts";
 import { amountOf, contractsOf } from "../amounts.ts";
 import type { Machine } from "../machine.ts";
+import { cancelScope } from "../mass-cancel.ts";
 import { cancelOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
 import { badDebtAccount, clearingAccount, roundingAccount } from "../system-accounts.ts";
@@ -52,23 +53,6 @@ export function applyHalt(machine: Machine, entry: Extract<EntryBody, { k: "halt
     manual: true,
   });
   if (cancelsRestingOrders(entry.state)) cancelScope(machine, entry.scope, id);
-}
-
-/** BRK-19: `cancel_all` and `paused` take every resting order of the scope, also of those who have no position. */
-function cancelScope(machine: Machine, scope: string, id: string): void {
-  const { book } = machine;
-  for (const account of machine.accountsInOrder()) {
-    if (scope === "account" && machine.accountName(account) !== id) continue;
-    if (
-      scope === "entity" &&
-      (machine.entityOfAccount.get(machine.accountName(account)) ?? machine.accountName(account)) !== id
-    )
-      continue;
-    for (const order of book.orders(account).slice()) {
-      if (scope === "instrument" && machine.instrument(order.instrument).id !== id) continue;
-      cancelOrder(machine, order, "halt");
-    }
-  }
 }
 
 /** EXP-02: trading stops, the settlement price stands, orders go, and positions settle at it in chunks. */

@@ -1,7 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { contractsOf } from "../amounts.ts";
-import { entityOf } from "../gates.ts";
+import { entityOf } from "../entities.ts";
 import type { Machine } from "../machine.ts";
 import { notYetRead } from "../moved-elsewhere.ts";
 

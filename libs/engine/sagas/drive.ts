@@ -61,11 +61,12 @@ const outcomeOf = {
   resume: "resumed",
   cancel: "none",
   withdraw: "withdrawn",
+  cancel_all: "cancelled",
 } as const;
 
 /** The saga that waits for an effect. Ids of sagas end in their slot. */
 function sagaWaitingFor(machine: Machine, effect: Effect | undefined): Saga | undefined {
-  if (effect === undefined || effect.effect === "withdraw") return undefined;
+  if (effect === undefined || !("saga" in effect)) return undefined;
   const saga = machine.sagas.get(Number(effect.saga.slice(effect.saga.lastIndexOf("-") + 1)));
   return saga?.effect === effect.id ? saga : undefined;
 }
