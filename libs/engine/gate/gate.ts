@@ -24,7 +24,7 @@ import {
   ordersScreened,
   standingsMax,
 } from "./options.ts";
-import { Rates } from "./rates.ts";
+import { Rates, type ReadRates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { type Change, Standing } from "./standing.ts";
 import {
@@ -255,16 +255,16 @@ export class Gate {
   #snapshot(asked: readonly Asked[], alone: RefusalCode | null): OverlaySnapshot {
     // Without a prototype: a shape for each account's name would be made, and kept, otherwise.
     const reservations = Object.create(null) as Record<string, readonly ReservationView[]>;
-    const rates: Record<string, readonly [string, string]> = {};
-    const { rules } = this.#engine.machine;
+    const rates: ReadRates = {};
+    const { entityOfAccount, rules } = this.#engine.machine;
     for (const { account, order } of asked) {
-      const subject = this.#rates.subjectOf(account, order.key);
-      const owned = subject.entity === null ? [account] : (rules.entities.get(subject.entity)?.accounts ?? []);
+      const entity = entityOfAccount.get(account);
+      const owned = entity === undefined ? [account] : (rules.entities.get(entity)?.accounts ?? []);
       for (const name of owned) {
         const views = this.#reservations.views(name);
         if (views.length > 0) reservations[name] = views;
       }
-      this.#rates.read(subject, this.#now, rates);
+      this.#rates.read(account, order.key, this.#now, rates);
     }
     const known = Object.keys(rates).length > 0 ? { rates } : {};
     return { mode: this.#terms.mode, reason: this.#terms.reason, reservations, alone, ...known };
@@ -341,7 +341,7 @@ export class Gate {
   /** LIM-08: the windows that the order would overfill; of what cannot be valued the exact check says why. */
   #ratesOf(account: string, { order, key }: Change): readonly Finding[] {
     try {
-      return this.#rates.findings(this.#rates.subjectOf(account, key ?? undefined), order, this.#now);
+      return this.#rates.findings(account, key ?? undefined, order, this.#now);
     } catch (error) {
       if (error instanceof PriceMissing) return [];
       throw error;
@@ -375,7 +375,7 @@ export class Gate {
   }
 
   #count(account: string, { order, key }: Change): void {
-    this.#rates.count(this.#rates.subjectOf(account, key ?? undefined), order, this.#now);
+    this.#rates.count(account, key ?? undefined, order, this.#now);
   }
 
   #reserve(account: string, change: Change, request: string, qty: string, price: string | null): void {

@@ -1,80 +1,95 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Subject } from "#libs/domain/limits/subject.ts";
 import { type VelocityBinding, velocityBindings } from "#libs/domain/limits/velocity.ts";
-import { counted, emptyWindow, type SlidingWindow, sumAt } from "#libs/domain/limits/windows.ts";
 import { notional } from "#libs/domain/positions/value.ts";
 import type { RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Finding } from "#libs/domain/pre-trade/codes.ts";
 import { atMost } from "#libs/domain/pre-trade/limit-checks.ts";
+import type { LimitHierarchy } from "#libs/domain/rule-set/limit-types.ts";
 import type { Machine } from "../machine.ts";
+import { RateWindow } from "./rate-window.ts";
 
 /** Values are counted in these units of USD, rounded up. */
 const usdQuantum = Rational.ofUnits(1n, 8);
-/** Windows that have run empty are forgotten once so many have been counted in. */
+/** Windows that have run empty are forgotten once so many have been counted in, and bindings once so many are kept. */
 const countsPerSweep = 65_536;
 
-interface Kept {
-  readonly windowMs: number;
-  readonly window: SlidingWindow;
+/** A window that binds, with the names under which it is counted. */
+interface Bound extends VelocityBinding {
+  readonly id: string;
 }
 
-const keyOf = ({ account, key, entity }: Subject, { counted: whose, windowMs }: VelocityBinding): string => {
-  const id = whose === "client" ? (entity ?? account) : whose === "account" ? account : `${account} ${key ?? ""}`;
-  return `${whose} ${id} ${windowMs}`;
+/** By window: orders, and their value in 1e-8 USD; what a decision had read. */
+export type ReadRates = Record<string, readonly [orders: string, valueUsd: string]>;
+
+const idOf = ({ account, key, entity }: Subject, { counted, windowMs }: VelocityBinding): string => {
+  const whose =
+    counted === "client" ? (entity ?? account) : counted === "account" ? account : `${account} ${key ?? ""}`;
+  return `${counted} ${whose} ${windowMs}`;
 };
+
+const unbound: readonly Bound[] = [];
 
 /** LIM-08: how many orders, of what value, clients, accounts and API keys have had approved of late. Times are monotonic ms. */
 export class Rates {
   readonly #machine: Machine;
-  readonly #orders = new Map<string, Kept>();
-  readonly #values = new Map<string, Kept>();
+  readonly #orders = new Map<string, RateWindow>();
+  readonly #values = new Map<string, RateWindow>();
+  /** By account and key, under the rules in force. */
+  readonly #bound = new Map<string, readonly Bound[]>();
+  #hierarchy: LimitHierarchy | null = null;
   #untilSweep = countsPerSweep;
-  /** What stood before a batch that may have to be undone. */
-  #undo: (() => void)[] | null = null;
+  /** What a batch has added, which may have to be taken back. */
+  #added: (() => void)[] | null = null;
 
   constructor(machine: Machine) {
     this.#machine = machine;
   }
 
-  subjectOf(account: string, key: string | undefined): Subject {
-    return { account, key: key ?? null, entity: this.#machine.entityOfAccount.get(account) ?? null };
-  }
-
-  #bindings(subject: Subject): readonly VelocityBinding[] {
-    return velocityBindings(this.#machine.rules.hierarchy, subject);
+  #bindings(account: string, key: string | undefined): readonly Bound[] {
+    const { hierarchy } = this.#machine.rules;
+    if (!hierarchy.paced) return unbound;
+    if (this.#hierarchy !== hierarchy || this.#bound.size > countsPerSweep) this.#bound.clear();
+    this.#hierarchy = hierarchy;
+    const name = `${account} ${key ?? ""}`;
+    const known = this.#bound.get(name);
+    if (known !== undefined) return known;
+    const entity = this.#machine.entityOfAccount.get(account) ?? null;
+    const subject = { account, key: key ?? null, entity };
+    const bound = velocityBindings(hierarchy, subject).map((one) => ({ ...one, id: idOf(subject, one) }));
+    this.#bound.set(name, bound);
+    return bound;
   }
 
   /** The windows that one more order would overfill. Throws `PriceMissing` where its value is not known. */
-  findings(subject: Subject, order: RestingOrder, now: number): readonly Finding[] {
+  findings(account: string, key: string | undefined, order: RestingOrder, now: number): readonly Finding[] {
     const found: Finding[] = [];
-    for (const one of this.#bindings(subject)) {
-      const key = keyOf(subject, one);
-      const take = (finding: Finding | null): void => void (finding === null || found.push(finding));
-      const most = (value: Rational): { value: Rational; source: string } => ({ value, source: one.source });
-      if (one.orders !== null) {
-        const orders = held(this.#orders, key, now) + 1n;
-        take(atMost("velocity_orders", Rational.ofInteger(orders), most(one.orders)));
+    for (const { id, orders, valueUsd, source } of this.#bindings(account, key)) {
+      if (orders !== null) {
+        const count = Rational.ofInteger(held(this.#orders, id, now) + 1n);
+        const finding = atMost("velocity_orders", count, { value: orders, source });
+        if (finding !== null) found.push(finding);
       }
-      if (one.valueUsd !== null) {
-        const value = held(this.#values, key, now) + this.#worth(order);
-        take(atMost("velocity_value", usdQuantum.times(Rational.ofInteger(value)), most(one.valueUsd)));
+      if (valueUsd !== null) {
+        const value = usdQuantum.times(Rational.ofInteger(held(this.#values, id, now) + this.#worth(order)));
+        const finding = atMost("velocity_value", value, { value: valueUsd, source });
+        if (finding !== null) found.push(finding);
       }
     }
     return found;
   }
 
   /** An order has been approved. */
-  count(subject: Subject, order: RestingOrder, now: number): void {
-    for (const one of this.#bindings(subject)) {
-      const key = keyOf(subject, one);
-      if (one.orders !== null) this.#add(this.#orders, key, one.windowMs, now, 1n);
-      if (one.valueUsd !== null) this.#add(this.#values, key, one.windowMs, now, this.#worth(order));
+  count(account: string, key: string | undefined, order: RestingOrder, now: number): void {
+    for (const { id, windowMs, orders, valueUsd } of this.#bindings(account, key)) {
+      if (orders !== null) this.#add(this.#orders, id, windowMs, now, 1n);
+      if (valueUsd !== null) this.#add(this.#values, id, windowMs, now, this.#worth(order));
     }
     this.#untilSweep -= 1;
     if (this.#untilSweep > 0) return;
     this.#untilSweep = countsPerSweep;
-    for (const kept of [this.#orders, this.#values])
-      for (const key of kept.keys()) if (held(kept, key, now) === 0n) kept.delete(key);
+    for (const windows of [this.#orders, this.#values])
+      for (const [id, window] of windows) if (window.sum(now) === 0n) windows.delete(id);
   }
 
   /** Quanta of USD: at its limit, a market order at mark. */
@@ -84,42 +99,42 @@ export class Rates {
     return value.times(market.index(instrument.settle)).ceilIn(usdQuantum);
   }
 
-  #add(kept: Map<string, Kept>, key: string, windowMs: number, now: number, amount: bigint): void {
-    const before = kept.get(key);
-    this.#undo?.push(() => void (before === undefined ? kept.delete(key) : kept.set(key, before)));
-    kept.set(key, { windowMs, window: counted(before?.window ?? emptyWindow, windowMs, now, amount) });
+  #add(windows: Map<string, RateWindow>, id: string, windowMs: number, now: number, amount: bigint): void {
+    let window = windows.get(id);
+    if (window === undefined) windows.set(id, (window = new RateWindow(windowMs)));
+    window.add(now, amount);
+    const kept = window;
+    this.#added?.push(() => kept.add(now, -amount));
   }
 
   /** Runs what may not stand: counts of it are taken back unless it says so. */
   attempt<Result>(run: () => { readonly result: Result; readonly stands: boolean }): Result {
-    this.#undo = [];
+    this.#added = [];
     const { result, stands } = run();
-    if (!stands) for (const back of this.#undo.toReversed()) back();
-    this.#undo = null;
+    if (!stands) for (const takeBack of this.#added) takeBack();
+    this.#added = null;
     return result;
   }
 
-  /** By window: what it holds of those that bind a subject, so that a decision can be made again. */
-  read(subject: Subject, now: number, into: Record<string, readonly [orders: string, valueUsd: string]>): void {
-    for (const one of this.#bindings(subject)) {
-      const key = keyOf(subject, one);
-      const orders = held(this.#orders, key, now);
-      const value = held(this.#values, key, now);
-      if (orders > 0n || value > 0n) into[key] = [String(orders), String(value)];
+  /** What the windows hold that bind an account, so that a decision can be made again. */
+  read(account: string, key: string | undefined, now: number, into: ReadRates): void {
+    for (const { id } of this.#bindings(account, key)) {
+      const orders = held(this.#orders, id, now);
+      const value = held(this.#values, id, now);
+      if (orders > 0n || value > 0n) into[id] = [String(orders), String(value)];
     }
   }
 
-  load(windows: Readonly<Record<string, readonly [orders: string, valueUsd: string]>>): void {
-    for (const [key, [orders, value]] of Object.entries(windows)) {
-      const windowMs = Number(key.slice(key.lastIndexOf(" ") + 1));
-      const window = (sum: string): Kept => ({ windowMs, window: { bucket: 0, sums: [BigInt(sum)] } });
-      this.#orders.set(key, window(orders));
-      this.#values.set(key, window(value));
+  load(read: ReadRates): void {
+    for (const [id, [orders, value]] of Object.entries(read)) {
+      const windowMs = Number(id.slice(id.lastIndexOf(" ") + 1));
+      const longAgo = Number.NEGATIVE_INFINITY;
+      this.#add(this.#orders, id, windowMs, longAgo, BigInt(orders));
+      this.#add(this.#values, id, windowMs, longAgo, BigInt(value));
     }
   }
 }
 
-function held(kept: ReadonlyMap<string, Kept>, key: string, now: number): bigint {
-  const one = kept.get(key);
-  return one === undefined ? 0n : sumAt(one.window, one.windowMs, now);
+function held(windows: ReadonlyMap<string, RateWindow>, id: string, now: number): bigint {
+  return windows.get(id)?.sum(now) ?? 0n;
 }
