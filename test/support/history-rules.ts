@@ -10,6 +10,8 @@ export interface RuleChoice {
   readonly liquidity?: readonly ("mark" | "depth" | "none")[];
   /** One way of reading margin tiers; both when left out. */
   readonly tierMode?: "progressive" | "whole";
+  /** Limits of every kind: most of what they are measured by is state of its own. Left out unless asked for. */
+  readonly limits?: boolean;
 }
 
 /** USD that a unit of each asset starts at. */
@@ -105,6 +107,23 @@ function instrument(fixed: Fixed, choice: RuleChoice): fc.Arbitrary<InstrumentDo
     });
 }
 
+/** Limits that are met now and then, at several levels. */
+const limited: readonly Partial<RuleDocument>[] = [
+  {},
+  { profile: "desk", shadow: ["exposure", "position_share", "risk_per_trade"] },
+  {
+    limits: { ordersPerDay: 5, tradesPerDay: 6, drawdown: "0.2", maxCorrelation: "0.5", maxGrossUsd: "500000" },
+    overrides: [
+      { level: "account", of: "a", limit: "ordersPerDay", value: null, until: 1_800_000_000_000, reason: "agreed" },
+    ],
+  },
+  {
+    limits: { maxVolumeShare: "5", dayLoss: "0.05", weekLoss: "0.1", maxNetUsd: "200000" },
+    tiers: { large: { limits: { maxGrossUsd: "1000000" }, instruments: { "BTC-PERP": { maxPosition: "20" } } } },
+    accounts: { b: { tier: "large", limits: { maxOpenPositions: 2 } }, c: { restricted: ["ETH-PERP"] } },
+  },
+];
+
 const linear = { kind: "linear" as const, lots: ["0.001", "1", "0.000000000000000001"], multipliers: ["1", "0.1"] };
 
 /** Rules of a small exchange: four assets, two linear perpetuals, an inverse one and a dated future, each feature there or not. */
@@ -168,5 +187,9 @@ export function ruleDocuments(choice: RuleChoice = {}): fc.Arbitrary<RuleDocumen
       liquidity: fc.constantFrom(...(choice.liquidity ?? (["mark", "mark", "depth", "none"] as const))),
       accountsPerEntryMax: fc.constantFrom(1000, 2),
     })
-    .map((one) => without(one) as RuleDocument);
+    .chain((one) => {
+      const document = without(one) as RuleDocument;
+      if (choice.limits !== true) return fc.constant(document);
+      return fc.constantFrom(...limited).map((limits) => ({ ...document, ...limits }));
+    });
 }

@@ -66,7 +66,7 @@ export interface LivePlot {
 }
 
 export const livePlots: fc.Arbitrary<LivePlot> = fc.record({
-  document: ruleDocuments().chain((document) =>
+  document: ruleDocuments({ limits: true }).chain((document) =>
     // One account an entry: what takes several is carried on in further entries.
     fc.constantFrom({}, {}, { accountsPerEntryMax: 1 }).map((chunks) => ({ ...document, ...chunks })),
   ),
