@@ -1,6 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { registerAsyncApi } from "./asyncapi.ts";
 import { registerCrash } from "./crash.ts";
+import { registerDryRun } from "./dry-run.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { registerExplain } from "./explain.ts";
@@ -21,6 +22,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerCrash(program, finish);
   registerLive(program, finish);
   registerVerify(program, finish);
+  registerDryRun(program, finish);
   registerAsyncApi(program, finish);
   registerMigrate(program, finish);
   return program;

@@ -2,6 +2,7 @@ import { Corrupt, type Database, journalPages, saveSnapshot } from "#libs/adapte
 import { ReplayDiffers, Replayer } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
+import type { BookCopy } from "./dry-runs.ts";
 import { limits } from "./limits.ts";
 import type { LogTrimmer } from "./log-trimmer.ts";
 import { restoreNewest, snapshotFormat } from "./snapshots.ts";
@@ -37,6 +38,12 @@ export class Follower {
   get ready(): { readonly ready: boolean; readonly detail: unknown } {
     const { entries, seq } = this.#replayer;
     return { ready: this.#differs === null, detail: { entries, seq, snapshot: this.#saved, differs: this.#differs } };
+  }
+
+  /** The book as it stands between two batches; null before the genesis, and once it differs from what was committed. */
+  copy(): BookCopy | null {
+    const { engine, seq } = this.#replayer;
+    return engine === null || this.#differs !== null ? null : { bytes: engine.snapshot(), seq };
   }
 
   start(): void {

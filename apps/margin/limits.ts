@@ -54,6 +54,10 @@ export const limits = {
   /** Share of the log's room above which only the snapshot counts. */
   logPressure: 0.75,
   followMs: 200,
+  /** A dry run is given up after so long; who asks for it is answered within so long, and told of so many problems. */
+  dryRunMs: 600_000,
+  dryRunAnswerMs: 1_000,
+  dryRunProblems: 50,
   gaugesMs: 500,
 } as const;
 

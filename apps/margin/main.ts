@@ -8,6 +8,8 @@ import { type Readiness, startHealthServer } from "#libs/telemetry/health-server
 import { createLogger, type Logger } from "#libs/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "#libs/telemetry/metrics.ts";
 import { Follower } from "./follower.ts";
+import { DryRuns } from "./dry-runs.ts";
+import { answerDryRuns } from "./follower-answers.ts";
 import { Leader } from "./leader.ts";
 import { deposedExit, limits } from "./limits.ts";
 import { LogTrimmer } from "./log-trimmer.ts";
@@ -21,7 +23,7 @@ interface Parts {
   readonly metrics: Metrics;
 }
 
-/** `margin leader` (the default) leads a shard; `margin follower` checks its journal, writes snapshots and trims its log. */
+/** `margin leader` (the default) leads a shard; `margin follower` checks its journal, writes snapshots, trims its log and makes dry runs. */
 async function main(app: App): Promise<void> {
   const follower = process.argv[2] === "follower";
   const settings = readSettings(undefined, ["nats", "database"]);
@@ -51,6 +53,10 @@ async function follow(parts: Parts): Promise<void> {
   const snapshotMs = settings.snapshotMs ?? limits.snapshotMs;
   const follower = new Follower({ db, shard, trimmer, snapshotMs, logger, metrics });
   app.onStop(() => follower.stop());
+  const runs = new DryRuns(() => follower.copy());
+  app.onStop(() => runs.stop());
+  const answers = answerDryRuns(bus, shard, runs);
+  app.onStop(() => answers.stop());
   await serve(parts, () => follower.ready);
   follower.start();
 }

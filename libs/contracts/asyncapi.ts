@@ -1,4 +1,5 @@
 import Type, { type TSchema } from "typebox";
+import { DryRunReplySchema, DryRunRequest } from "./live/dry-run.ts";
 import { liveEntrySchemas, venueKinds } from "./live/entries.ts";
 import { AccountRequest, ReconcileRequest, StatusRequest } from "./live/margin.ts";
 import { AmendRequest, BatchRequest, CancelRequest, CheckRequest, WhatIfRequest } from "./live/pre-trade.ts";
@@ -37,6 +38,7 @@ const rpc: Readonly<Record<RpcVerb, readonly [message: TSchema, reply: TSchema, 
   account: [AccountRequest, replies.OpenReply, "What does an account hold, and how healthy is it?"],
   exchange: [Empty, replies.OpenReply, "What does the exchange hold?"],
   reconcile: [ReconcileRequest, replies.ReconcileReplySchema, "Do memory and tables agree on the next accounts?"],
+  "dry-run": [DryRunRequest, DryRunReplySchema, "What would these rules do to the accounts as they stand?"],
 };
 
 const venue: Readonly<Record<VenueVerb, readonly [message: TSchema, reply: TSchema, summary: string]>> = {

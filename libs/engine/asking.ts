@@ -21,8 +21,8 @@ import { amountOf, contractsOf } from "./amounts.ts";
 import { rankSide } from "./adl-ranking.ts";
 import type { Machine } from "./machine.ts";
 import { allocation } from "./sagas/deleveraging.ts";
-import { instrumentsByRelief, poolHealth, positionsOf } from "./sagas/judgement.ts";
-import { afterClosing, decideFor } from "./sagas/partial.ts";
+import { poolHealth, positionsOf } from "./sagas/judgement.ts";
+import { passOfStageTwo } from "./sagas/partial.ts";
 import { stageOfState } from "./sagas/saga.ts";
 import { badDebtAccount, houseAccount, insuranceAccount, roundingAccount } from "./system-accounts.ts";
 
@@ -255,26 +255,12 @@ export function answerReduce(machine: Machine, id: string): ReduceAnswer {
 }
 
 function reduceSteps(machine: Machine, start: Pool): ReduceAnswer["steps"][number][] {
-  const steps: ReduceAnswer["steps"][number][] = [];
-  const now = poolHealth(machine, start);
-  // A pool at the target has nothing to reach.
-  if (now.mm.isZero() || now.maintenanceEquity.atLeast(now.mm.times(machine.rules.liquidation.target))) return steps;
-  let pool = start;
-  for (const number of instrumentsByRelief(machine, start)) {
-    const position = positionsOf(pool).find((one) => one.instrument.id === machine.instrument(number).id);
-    if (position === undefined) continue;
-    const decision = decideFor(machine, pool, position);
-    if (decision === null) continue;
-    const { instrument } = position;
-    const contracts = contractsOf(instrument, decision.lots);
-    pool = afterClosing(machine, pool, position, decision.lots, machine.market.mark(instrument.id));
+  return [...passOfStageTwo(machine, start)].map(({ position, contracts, pool }) => {
     const health = poolHealth(machine, pool);
-    steps.push({
-      instrument: instrument.id,
+    return {
+      instrument: position.instrument.id,
       qty: contracts.toStringDown(),
       ratio: ratioText(health.maintenanceEquity, health.mm),
-    });
-    if (decision.reaches) break;
-  }
-  return steps;
+    };
+  });
 }

@@ -1,5 +1,6 @@
 /** The deterministic risk engine of one shard. */
 export type { InvariantReport, InvariantResult } from "./audit.ts";
+export { dryRun } from "./dry-run.ts";
 export { type Applied, Engine, RulesRefused, SequenceGap } from "./engine.ts";
 export { unsettledPayments } from "./funding.ts";
 export { EntryRefused } from "./entries/usable.ts";

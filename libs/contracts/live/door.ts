@@ -4,6 +4,7 @@ import type { Entry } from "../log.ts";
 import { record } from "../primitives.ts";
 import type { ProblemList } from "../problems.ts";
 import { shown } from "../problems.ts";
+import { DryRunRequest } from "./dry-run.ts";
 import type { LiveKind } from "./entries.ts";
 import { liveEntrySchemas } from "./entries.ts";
 import { checkLiveEntry } from "./entry-meaning.ts";
@@ -172,6 +173,12 @@ const orNothing = <T>(read: (message: Message) => Reading<T>): ((message: Messag
 export const readStatusRequest = orNothing(border<StatusRequest>(StatusRequest, sizeLimits.question));
 export const readNothing = orNothing(border<Record<string, never>>(Nothing, sizeLimits.question));
 export const readAccountRequest = border<{ readonly account: string }>(AccountRequest, sizeLimits.question);
+/** Either whole rules or a change of those in force. */
+function checkDryRun({ document, set }: DryRunRequest, problems: ProblemList): void {
+  if (document === undefined && set === undefined) tell(problems, "missing_key", "nothing", "document or set");
+  if (document !== undefined && set !== undefined) tell(problems, "unknown_key", "both", "document or set", "set");
+}
+export const readDryRunRequest = border<DryRunRequest>(DryRunRequest, sizeLimits.entry, checkDryRun);
 export const readReconcileRequest = orNothing(border<ReconcileRequest>(ReconcileRequest, sizeLimits.question));
 
 function checkCommand({ effect }: VenueCommand, problems: ProblemList): void {

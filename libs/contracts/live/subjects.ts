@@ -52,7 +52,7 @@ export function busNames(namespace = "") {
   };
 }
 
-/** Pre-trade questions, then questions about the shard. */
+/** Pre-trade questions, then questions about the shard; the last is the follower's to answer. */
 export const rpcVerbs = [
   "check",
   "amend",
@@ -63,6 +63,7 @@ export const rpcVerbs = [
   "account",
   "exchange",
   "reconcile",
+  "dry-run",
 ] as const;
 export type RpcVerb = (typeof rpcVerbs)[number];
 export const venueVerbs = ["command", "handshake", "resend", "status"] as const;

@@ -19,12 +19,17 @@ import { badDebtAccount, clearingAccount, roundingAccount } from "../system-acco
 
 /** A new version of the rules: whole or not at all. Every band was armed under the old one, so every pool is judged anew. */
 export function applyRules(machine: Machine, entry: Extract<Entry, { k: "rules" }>): void {
-  const { rules, problems } = compileRules(entry.document, machine.rules.version + 1);
   const { source = null, sourceSeq = null } = entry;
-  const found = problems.length > 0 ? problems : take(machine, entry.document, rules);
+  const found = adoptRules(machine, entry.document);
   if (found.length > 0) machine.fact("rules.rejected", { problems: found });
   // The document stands in the log: who must know it finds it there by its producer's number.
-  else machine.fact("rules.changed", { version: rules.version, source, sourceSeq });
+  else machine.fact("rules.changed", { version: machine.rules.version, source, sourceSeq });
+}
+
+/** Takes the next version of the rules into use; with any problem nothing is changed. */
+export function adoptRules(machine: Machine, document: RuleDocument): readonly Problem[] {
+  const { rules, problems } = compileRules(document, machine.rules.version + 1);
+  return problems.length > 0 ? problems : take(machine, document, rules);
 }
 
 /** Rules that drop or redefine what is in use are refused like those that do not compile. */

@@ -29,6 +29,30 @@ export function decideFor(machine: Machine, pool: Pool, position: OpenPosition):
   });
 }
 
+/** What stage 2 closes of one position, and the pool after it. */
+export interface PassStep {
+  readonly position: OpenPosition;
+  readonly contracts: Rational;
+  readonly pool: Pool;
+}
+
+/** LIQ-04, LIQ-06: one pass of stage 2 as it would go now, each close filled at mark with the taker fee. */
+export function* passOfStageTwo(machine: Machine, start: Pool): Generator<PassStep> {
+  const now = healthParts(machine, start);
+  // A pool at the target has nothing to reach.
+  if (now.mm.isZero() || now.equity.atLeast(now.mm.times(machine.rules.liquidation.target))) return;
+  let pool = start;
+  for (const number of instrumentsByRelief(machine, start)) {
+    const position = positionsOf(pool).find((one) => one.instrument.id === machine.instrument(number).id);
+    if (position === undefined) continue;
+    const decision = decideFor(machine, pool, position);
+    if (decision === null) continue;
+    pool = afterClosing(machine, pool, position, decision.lots, markOf(machine, number));
+    yield { position, contracts: contractsOf(position.instrument, decision.lots), pool };
+    if (decision.reaches) return;
+  }
+}
+
 /** Bisections of a limit: 2^-60 of the distance to mark is far below any tick. */
 const limitSteps = 60;
 
