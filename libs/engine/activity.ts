@@ -34,6 +34,8 @@ export interface ActivityState {
   readonly closes: Map<number, Closes>;
   /** The most that accounts have been worth, in baseline quanta, moved by what was paid in and out. */
   readonly peaks: Map<number, bigint>;
+  /** By account and instrument: the stop last told by an order. */
+  readonly stops: Map<string, Rational>;
   /** By scope and reason: for what a loss has halted it already. */
   readonly halted: Map<string, string>;
   /** The account at which the watch over losses goes on. */
@@ -47,13 +49,14 @@ export function newActivity(): ActivityState {
     depths: new Map(),
     closes: new Map(),
     peaks: new Map(),
+    stops: new Map(),
     halted: new Map(),
     next: 0,
   };
 }
 
-export function isActive({ days, volumes, depths, closes, peaks, halted, next }: ActivityState): boolean {
-  return days.size + volumes.size + depths.size + closes.size + peaks.size + halted.size + next > 0;
+export function isActive({ next, ...kept }: ActivityState): boolean {
+  return next > 0 || Object.values(kept).some((one) => one.size > 0);
 }
 
 /** What no limit of new rules needs is forgotten. */
@@ -64,9 +67,23 @@ export function forgetUnused(activity: ActivityState, hierarchy: LimitHierarchy)
   if (!uses("maxDepthShare")) activity.depths.clear();
   if (!uses("maxCorrelation")) activity.closes.clear();
   if (!uses("drawdown")) activity.peaks.clear();
+  if (!uses("maxRiskSumShare")) activity.stops.clear();
   if (uses("dayLoss", "weekLoss", "drawdown")) return;
   activity.halted.clear();
   activity.next = 0;
+}
+
+const stopKey = (account: number, instrument: number): string => `${account} ${instrument}`;
+
+/** LIM-26: where the position would be closed at a loss. */
+export function noteStop(machine: Machine, account: number, instrument: number, stop: string | undefined): void {
+  const { activity, rules } = machine;
+  if (stop === undefined || !inUse(rules.hierarchy, "maxRiskSumShare")) return;
+  activity.stops.set(stopKey(account, instrument), Rational.parse(stop));
+}
+
+export function stopOf({ activity }: Machine, account: number, instrument: number): Rational | null {
+  return activity.stops.get(stopKey(account, instrument)) ?? null;
 }
 
 const none = { orders: 0, trades: 0, lastOrder: "", lastTraded: "" };

@@ -56,6 +56,7 @@ const constants = table(`
   limits      | counterparty                                       | limits.maxCounterpartyUsd            | "1000000"
   limits      | venue                                              | limits.maxVenueUsd                   | "1000000"
   limits      | risk to stop                                       | limits.maxRiskShare                  | "0.02"
+  limits      | risk to stops together                             | limits.maxRiskSumShare               | "0.06"
   limits      | correlation                                        | limits.maxCorrelation                | "0.8"
   limits      | loss of a day                                      | limits.dayLoss                       | "0.03"
   limits      | loss of a week                                     | limits.weekLoss                      | "0.08"

@@ -193,6 +193,7 @@ test("LIM-05 LIM-06 the figures of the two profiles", () => {
         [
           "maxPositionShare",
           "maxRiskShare",
+          "maxRiskSumShare",
           "maxOpenPositions",
           "maxExposure",
           "maxSectorShare",
@@ -206,6 +207,7 @@ test("LIM-05 LIM-06 the figures of the two profiles", () => {
   expect(figures("desk")).toEqual({
     maxPositionShare: "0.1",
     maxRiskShare: "0.02",
+    maxRiskSumShare: "0.06",
     maxOpenPositions: "10",
     maxExposure: "0.8",
     maxSectorShare: "0.3",

@@ -172,3 +172,23 @@ describe("LIM-25 the largest size that would have passed", () => {
     expect(receipt).toMatchObject({ avoidedBy: { size: { instrument: "X", qty: "10" } } });
   });
 });
+
+test("LIM-26 all stops together warn above their share of equity, and refuse nothing", () => {
+  const exchange = limitedExchange({ limits: { maxRiskSumShare: "0.002" } });
+  const warned = (text: string): boolean => {
+    const before = exchange.of("order.shadowed").length;
+    expect(codesOf(exchange, "alice", text)).toEqual([]);
+    return exchange.of("order.shadowed").length > before;
+  };
+  // A position of 10 with its stop at 90 risks 100 of 100,000; another 10 with a stop at 90 are 200, a lot more is above.
+  expect(warned("buy 10 X stop 90")).toBe(false);
+  hold(exchange, "alice 10 X");
+  expect(warned("buy 10 Y stop 90")).toBe(false);
+  expect(warned("buy 11 Y stop 90")).toBe(true);
+  expect(exchange.of("order.shadowed").at(-1)?.["numbers"]).toEqual({
+    risk_sum: { value: "210", bound: "200", headroom: "-10", level: "exchange" },
+  });
+  // Without a stop, and nowhere liquidated, all of a position is at risk.
+  hold(exchange, "alice 2 Z");
+  expect(warned("buy 1 Y stop 99")).toBe(true);
+});

@@ -60,10 +60,12 @@ export class Trading {
     if (typeof terms === "string") return this.#refused(order.id, [terms]);
     const refusal = refusalOf(this.#venue.floor, terms);
     if (refusal !== null) return this.#refused(order.id, [refusal]);
-    const { account, id, instrument, side, qty, price, reduceOnly } = order;
+    const { account, id, instrument, side, qty, price, reduceOnly, stop, key: apiKey } = order;
     const limited = {
       ...(price === undefined ? {} : { price }),
       ...(reduceOnly === undefined ? {} : { reduceOnly }),
+      ...(stop === undefined ? {} : { stop }),
+      ...(apiKey === undefined ? {} : { key: apiKey }),
     };
     const asked = { account, order: { id, instrument, side, qty, ...limited } };
     return this.#ask({ account, id }, { verb: "check", asked }, (approval) => ({ c: "place", terms, approval }));

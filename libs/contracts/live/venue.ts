@@ -112,7 +112,7 @@ export interface VenueStatus {
   readonly rejected: Readonly<Record<string, number>>;
 }
 
-/** From traders: the demonstration's order entry. `ioc`: what does not fill at once is cancelled. */
+/** From traders: the demonstration's order entry. `ioc`: what does not fill at once is cancelled; `stop` and `key` are for the pre-trade check. */
 export const PlaceOrder = record({
   account: Id,
   id: Id,
@@ -122,6 +122,8 @@ export const PlaceOrder = record({
   price: maybe(Amount),
   reduceOnly: maybe(Type.Boolean()),
   ioc: maybe(Type.Boolean()),
+  stop: maybe(Amount),
+  key: maybe(Id),
 });
 export type PlaceOrder = Static<typeof PlaceOrder>;
 /**

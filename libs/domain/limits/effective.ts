@@ -29,6 +29,7 @@ export const ofAccounts: ReadonlySet<LimitKey> = new Set<LimitKey>([
   "maxInstrumentLeverage",
   "maxLeverage",
   "maxRiskShare",
+  "maxRiskSumShare",
   "maxCorrelation",
 ]);
 

@@ -27,6 +27,7 @@ const desk: Profile = {
   limits: {
     maxPositionShare: r("0.1"),
     maxRiskShare: r("0.02"),
+    maxRiskSumShare: r("0.06"),
     maxOpenPositions: r("10"),
     maxExposure: r("0.8"),
     maxSectorShare: r("0.3"),

@@ -55,6 +55,7 @@ export const refusalCodes = {
   week_loss: "the loss of the week has reached its limit",
   drawdown: "the fall from the peak has reached its limit",
   risk_per_trade: "the order would lose too large a share of equity at its stop",
+  risk_sum: "the account would lose too large a share of equity at its stops together (warns, refuses nothing)",
   correlation: "the new position moves too much like the portfolio",
   batch_refused: "the order would pass, but not every order of its batch does",
 } as const;
@@ -93,6 +94,9 @@ export function measured(code: RefusalCode, value: Rational, bound: Rational, le
   return { code, numbers: level === undefined ? numbers : { ...numbers, level } };
 }
 
+/** LIM-26: what is told as if its check always ran in shadow. */
+const warnsOnly: ReadonlySet<RefusalCode> = new Set<RefusalCode>(["risk_sum"]);
+
 /** Reasons of refusal, each once: those that refuse, and those of checks that run in shadow, which are only told. */
 export class Refusal {
   readonly #shadow: ReadonlySet<string>;
@@ -106,7 +110,7 @@ export class Refusal {
 
   take(finding: Finding | null): void {
     if (finding === null) return;
-    const kept = this.#shadow.has(finding.code) ? this.#told : this.#found;
+    const kept = this.#shadow.has(finding.code) || warnsOnly.has(finding.code) ? this.#told : this.#found;
     if (!kept.has(finding.code)) kept.set(finding.code, finding.numbers);
   }
 

@@ -53,8 +53,11 @@ export function reduceOnlyViolation(
   return stated("reduce_only_violation", reducing.toStringDown(), held.abs().toStringDown());
 }
 
+/** As much of an order as says what it may lose. */
+export type Sized = Pick<RestingOrder, "instrument" | "side" | "qty" | "price">;
+
 /** What an order loses when it fills at its limit (a market order: at mark) and is closed at `stop`, settle asset, never below 0. */
-export function riskToStop({ qty, price, side, instrument }: RestingOrder, stop: Rational, mark: Rational): Rational {
+export function riskToStop({ qty, price, side, instrument }: Sized, stop: Rational, mark: Rational): Rational {
   const entry = notional(instrument, qty, price ?? mark);
   if (stop.sign <= 0) return instrument.kind === "linear" && side === "buy" ? entry : Rational.zero;
   const exit = notional(instrument, qty, stop);

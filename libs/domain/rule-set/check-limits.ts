@@ -31,6 +31,7 @@ export const limitRanges = {
   maxCounterpartyUsd: natural,
   maxVenueUsd: natural,
   maxRiskShare: natural,
+  maxRiskSumShare: natural,
   maxCorrelation: { least: "-1", most: "1" },
   dayLoss: lossShare,
   weekLoss: lossShare,

@@ -34,6 +34,7 @@ export interface LimitsDocument extends InstrumentLimitsDocument {
   maxCounterpartyUsd?: string;
   maxVenueUsd?: string;
   maxRiskShare?: string;
+  maxRiskSumShare?: string;
   maxCorrelation?: string;
   dayLoss?: string;
   weekLoss?: string;

@@ -27,6 +27,7 @@ export const ownerLimitKeys = [
   "maxCounterpartyUsd",
   "maxVenueUsd",
   "maxRiskShare",
+  "maxRiskSumShare",
   "maxCorrelation",
   "dayLoss",
   "weekLoss",

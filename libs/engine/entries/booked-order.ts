@@ -1,7 +1,7 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { cancelsRestingOrders } from "#libs/domain/breakers/states.ts";
-import { countOrder } from "../activity.ts";
+import { countOrder, noteStop } from "../activity.ts";
 import { lotsOf } from "../amounts.ts";
 import type { BookOrder } from "../book.ts";
 import { gateOf } from "../gates.ts";
@@ -33,6 +33,7 @@ export function bookOrder(machine: Machine, entry: OrderEntry): void {
   };
   if (before !== undefined) book.removeOrder(before);
   else countOrder(machine, account, entry.id);
+  noteStop(machine, account, instrument, entry.stop);
   book.addOrder(order);
   // Less of what rests already needs nobody's leave.
   const less = before !== undefined && isLess(order, before);

@@ -1,7 +1,7 @@
 import type { EntryBody } from "#libs/contracts/log.ts";
 import type { Rational } from "#libs/decimal/index.ts";
 import type { Refusal } from "#libs/domain/pre-trade/codes.ts";
-import { countOrder } from "../activity.ts";
+import { countOrder, noteStop } from "../activity.ts";
 import { lotsOf } from "../amounts.ts";
 import { judge } from "../gate/checks.ts";
 import { largestPassing } from "../gate/largest.ts";
@@ -50,6 +50,7 @@ export function applyOrder(machine: Machine, entry: OrderEntry): void {
     seq: machine.appliedSeq,
   });
   countOrder(machine, standing.account, entry.id);
+  noteStop(machine, standing.account, book.instrumentIndex(entry.instrument), entry.stop);
   machine.fact("order.accepted", named(entry));
 }
 

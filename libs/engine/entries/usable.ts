@@ -125,6 +125,7 @@ function needHalf(machine: Machine, entry: Extract<Entry, { k: "fill" }>): void 
 function needBookable(machine: Machine, entry: Extract<Entry, { k: "order" }>): void {
   const instrument = needInstrument(machine, entry.instrument);
   needTraded(machine, entry.account, instrument, entry);
+  if (entry.stop !== undefined) needAmounts(entry.stop);
   const qty = Rational.parse(entry.qty);
   const price = entry.price === undefined ? machine.book.market.markPrice(instrument) : Rational.parse(entry.price);
   if (
@@ -199,7 +200,7 @@ function needAll(machine: Machine, entry: Entry): void {
       const instrument = needInstrument(machine, entry.instrument);
       needPrices(machine, instrument);
       if (entry.k === "margin") needAmount(machine, machine.instrument(instrument).settle, entry.amount);
-      else needAmounts(entry.qty, ...(entry.price === undefined ? [] : [entry.price]));
+      else needAmounts(entry.qty, entry.price ?? "0", entry.stop ?? "0");
       return needAccountPrices(machine, entry.account);
     }
     case "trade":

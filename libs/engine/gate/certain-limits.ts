@@ -76,7 +76,7 @@ function figuresOf(machine: Machine, subject: Subject, rules: InstrumentRules): 
   const { hierarchy, entities } = machine.rules;
   const accounts = subject.entity === null ? 1 : (entities.get(subject.entity)?.accounts.length ?? 1);
   const by = {} as Record<LimitKey, number>;
-  let usable = limitsKnown(hierarchy.used);
+  let usable = true;
   for (const key of limitKeys) {
     by[key] = Infinity;
     if (!mayBind(hierarchy, key, subject)) continue;
@@ -84,6 +84,7 @@ function figuresOf(machine: Machine, subject: Subject, rules: InstrumentRules): 
     if (owner !== null && accounts > 1) usable = false;
     for (const one of [owner, account]) if (one !== null) by[key] = Math.min(by[key], nearestFloat(one.value));
   }
+  if (!limitsKnown(limitKeys.filter((key) => by[key] !== Infinity))) usable = false;
   if (levelsOf(hierarchy, subject).some((one) => one.rules.restricted.has(rules.id))) usable = false;
   return { by, leans: leaning.some((key) => by[key] !== Infinity), usable };
 }

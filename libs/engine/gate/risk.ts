@@ -1,13 +1,16 @@
-import type { Rational } from "#libs/decimal/index.ts";
+import { Rational } from "#libs/decimal/index.ts";
 import { correlation, portfolioReturns, returnsOf } from "#libs/domain/limits/correlation.ts";
 import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
 import { notional } from "#libs/domain/positions/value.ts";
 import type { RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import { deltaOf } from "#libs/domain/pre-trade/exposures.ts";
 import { atMost, atMostShare, lossReached } from "#libs/domain/pre-trade/limit-checks.ts";
-import { riskToStop } from "#libs/domain/pre-trade/order-checks.ts";
+import { riskToStop, type Sized } from "#libs/domain/pre-trade/order-checks.ts";
+import type { RestingOrder } from "#libs/domain/positions/views.ts";
+import { stopOf } from "../activity.ts";
 import { nearestFloat } from "../floats.ts";
 import { lossOfAll } from "../loss-watch.ts";
+import type { Machine } from "../machine.ts";
 import { filledBy } from "./hypothetical-fill.ts";
 import type { Measured } from "./measured.ts";
 import type { Standing } from "./standing.ts";
@@ -51,30 +54,58 @@ export function checkCorrelation(measured: Measured): void {
   });
 }
 
-/** LIM-20: what the order would lose at its stop, or where the position that it leads to would be liquidated. */
+/** LIM-20, LIM-26: what the order would lose at its stop, and with what the account's positions would lose at theirs. */
 export function checkRisk(measured: Measured): void {
   const { wanted } = measured;
-  measured.each("maxRiskShare", (share, { equity }) => atMostShare("risk_per_trade", riskOf(wanted), share, equity));
+  const risk = once(() => riskOf(wanted));
+  measured.each("maxRiskShare", (share, { equity }) => atMostShare("risk_per_trade", risk(), share, equity));
+  measured.each("maxRiskSumShare", (share, { equity }) =>
+    atMostShare("risk_sum", risk().plus(heldRisk(wanted.standing)), share, equity),
+  );
 }
 
-/** USD. */
-function riskOf(wanted: Wanted): Rational {
-  const { standing, order, rules, change } = wanted;
-  const { market } = standing.machine;
-  const mark = market.mark(rules.id);
-  const stop = change.stop ?? liquidationPrice(standing, wanted);
-  // Without a price that liquidates it nothing stops the loss: all of the order is at risk.
-  const lost = stop === null ? notional(rules, order.qty, order.price ?? mark) : riskToStop(order, stop, mark);
-  return lost.times(market.index(rules.settle));
+function once<Value>(compute: () => Value): () => Value {
+  let known: { readonly value: Value } | null = null;
+  return () => (known ??= { value: compute() }).value;
 }
 
-function liquidationPrice({ machine, account, pool }: Standing, { order, rules }: Wanted): Rational | null {
+/** USD. Where nothing stops the loss (null), all is at risk. */
+function lossAt(machine: Machine, order: Sized, stop: Rational | null): Rational {
+  const { market } = machine;
+  const { instrument, qty, price } = order;
+  const mark = market.mark(instrument.id);
+  const lost = stop === null ? notional(instrument, qty, price ?? mark) : riskToStop(order, stop, mark);
+  return lost.times(market.index(instrument.settle));
+}
+
+function riskOf({ standing, order, change }: Wanted): Rational {
+  const stop = change.stop ?? priceAfter(standing, order);
+  return lossAt(standing.machine, order, stop);
+}
+
+function heldRisk({ machine, account, pool }: Standing): Rational {
+  const { book, market, rules } = machine;
+  const risks = [...pool.positions, ...pool.isolated].map((position) => {
+    const { instrument, qty } = position;
+    const number = book.instrumentIndex(instrument.id);
+    const row = book.findRow(account, number);
+    const own = book.isIsolated(row) ? book.isolatedView(row) : pool;
+    const stop = stopOf(machine, account, number) ?? triggerPrices(own, instrument.id, market, rules, false).liqPrice;
+    const side = qty.sign > 0 ? "buy" : "sell";
+    return lossAt(machine, { instrument, qty: qty.abs(), side, price: null }, stop);
+  });
+  return Rational.sum(risks);
+}
+
+/** Where the position that an order leads to would be liquidated; null: nowhere, or it leads to none. */
+function priceAfter({ machine, account, pool }: Standing, order: RestingOrder): Rational | null {
   const { book, market } = machine;
+  const { id } = order.instrument;
   const isolated = pool.isolated.map(({ instrument }) =>
     book.isolatedView(book.findRow(account, book.instrumentIndex(instrument.id))),
   );
   const after = filledBy(machine, account, { cross: pool, isolated }, order, market);
-  const own = after.isolated.find((one) => one.position.instrument.id === rules.id) ?? after.cross;
-  const held = own.kind === "isolated" || own.positions.some((one) => one.instrument.id === rules.id);
-  return held ? triggerPrices(own, rules.id, market, machine.rules, false).liqPrice : null;
+  const own = after.isolated.find((one) => one.position.instrument.id === id) ?? after.cross;
+  const held = own.kind === "isolated" || own.positions.some((one) => one.instrument.id === id);
+  return held ? triggerPrices(own, id, market, machine.rules, false).liqPrice : null;
 }
