@@ -52,13 +52,18 @@ test("LIM-12 orders that rest count with the position, and the reason says how m
   });
 });
 
-test("LIM-15 a position is one that is held: the tenth passes, the eleventh does not, adding to one does", () => {
+test("LIM-15 a position is one that is held or that orders may open: adding to one opens none", () => {
   const exchange = limitedExchange({ limits: { maxOpenPositions: 2 } });
   hold(exchange, "alice 1 Y");
   expect(codesOf(exchange, "alice", "buy 1 X")).toEqual([]);
-  hold(exchange, "alice 1 Z");
-  expect(codesOf(exchange, "alice", "buy 1 X")).toEqual(["open_positions"]);
-  expect(codesOf(exchange, "alice", "buy 1 Y")).toEqual([]);
+  expect(codesOf(exchange, "alice", "buy 1 Z")).toEqual(["open_positions"]);
+  expect(exchange.of("order.rejected").at(-1)?.["numbers"]).toMatchObject({
+    open_positions: { value: "3", bound: "2" },
+  });
+  for (const text of ["sell 2 X", "buy 1 Y"]) expect(codesOf(exchange, "alice", text)).toEqual([]);
+  const gate = new Gate(exchange.engine);
+  const ask = (text: string) => gate.check({ request: text, account: "bob", order: termsOf(text) }, 0).codes;
+  expect(["buy 1 X", "buy 1 Y", "buy 1 Z", "buy 2 X"].map(ask)).toEqual([[], [], ["open_positions"], []]);
 });
 
 test("LIM-11 an order that only shrinks the position meets no limit", () => {

@@ -72,6 +72,7 @@ export function deltaUsd(exposures: readonly Exposure[], underlying: string, mar
   return Rational.max(once("buy"), once("sell")).times(market.index(underlying));
 }
 
-export function openPositions(exposures: readonly Exposure[]): number {
-  return exposures.filter((one) => !one.held.isZero()).length;
+/** Positions that are held or that orders may open. */
+export function openPositions(exposures: readonly Exposure[]): Rational {
+  return Rational.ofInteger(exposures.filter((one) => !farthest(one).isZero()).length);
 }

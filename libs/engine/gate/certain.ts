@@ -282,7 +282,7 @@ export class Certain {
     // What leaves the position on the side where it is, is looked at more closely by the exact check.
     if (!(far <= most) || (reached < 0 && Math.min(most, opposite) !== Infinity)) return false;
     if (!(interest * (1 + room) <= by.maxOpenInterest * multiplier)) return false;
-    return position !== 0 || this.#open < by.maxOpenPositions;
+    return position !== 0 || this.#instruments.length <= by.maxOpenPositions;
   }
 
   /** Open interest as a size. */

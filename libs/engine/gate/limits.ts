@@ -106,8 +106,8 @@ function checkNotionals(measured: Measured): void {
       most,
     ),
   );
-  measured.each("maxOpenPositions", (most, { before }) =>
-    measured.wanted.held.isZero() ? checks.oneMore("open_positions", exposures.openPositions(before), most) : null,
+  measured.each("maxOpenPositions", (most, { before, after }) =>
+    checks.notFurther("open_positions", exposures.openPositions(before), exposures.openPositions(after), most),
   );
 }
 
