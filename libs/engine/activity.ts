@@ -75,7 +75,7 @@ export function forgetUnused(activity: ActivityState, hierarchy: LimitHierarchy)
 
 const stopKey = (account: number, instrument: number): string => `${account} ${instrument}`;
 
-/** LIM-26: where the position would be closed at a loss. */
+/** LIM-27: where the position would be closed at a loss. */
 export function noteStop(machine: Machine, account: number, instrument: number, stop: string | undefined): void {
   const { activity, rules } = machine;
   if (stop === undefined || !inUse(rules.hierarchy, "maxRiskSumShare")) return;

@@ -173,7 +173,7 @@ describe("LIM-25 the largest size that would have passed", () => {
   });
 });
 
-test("LIM-26 all stops together warn above their share of equity, and refuse nothing", () => {
+test("LIM-27 all stops together warn above their share of equity, and refuse nothing", () => {
   const exchange = limitedExchange({ limits: { maxRiskSumShare: "0.002" } });
   const warned = (text: string): boolean => {
     const before = exchange.of("order.shadowed").length;

@@ -94,7 +94,7 @@ export function measured(code: RefusalCode, value: Rational, bound: Rational, le
   return { code, numbers: level === undefined ? numbers : { ...numbers, level } };
 }
 
-/** LIM-26: what is told as if its check always ran in shadow. */
+/** LIM-27: what is told as if its check always ran in shadow. */
 const warnsOnly: ReadonlySet<RefusalCode> = new Set<RefusalCode>(["risk_sum"]);
 
 /** Reasons of refusal, each once: those that refuse, and those of checks that run in shadow, which are only told. */

@@ -54,7 +54,7 @@ export function checkCorrelation(measured: Measured): void {
   });
 }
 
-/** LIM-20, LIM-26: what the order would lose at its stop, and with what the account's positions would lose at theirs. */
+/** LIM-20, LIM-27: what the order would lose at its stop, and with what the account's positions would lose at theirs. */
 export function checkRisk(measured: Measured): void {
   const { wanted } = measured;
   const risk = once(() => riskOf(wanted));
