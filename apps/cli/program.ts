@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { registerAsyncApi } from "./asyncapi.ts";
 import { registerCrash } from "./crash.ts";
 import { registerDryRun } from "./dry-run.ts";
+import { registerEntities } from "./entities.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { registerExplain } from "./explain.ts";
@@ -23,6 +24,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerLive(program, finish);
   registerVerify(program, finish);
   registerDryRun(program, finish);
+  registerEntities(program, finish);
   registerAsyncApi(program, finish);
   registerMigrate(program, finish);
   return program;

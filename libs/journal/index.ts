@@ -32,3 +32,4 @@ export {
   type Named,
   storedHoldings,
 } from "./holdings.ts";
+export { type JournaledFill, recentFills } from "./fills.ts";

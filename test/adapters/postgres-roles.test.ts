@@ -64,6 +64,7 @@ const rights = table(`
   balance               | raw     | -            | r          | -           | -
   dead_letter           | a       | -            | rd         | -           | -
   effect                | ra(w)   | r(w)         | rd         | -           | -
+  entity_evidence       | -       | -            | -          | -           | a(w)
   entry_outbox          | r       | ra(w)        | ra(w)d     | -           | a
   fact_cursor           | -       | raw          | raw        | -           | -
   fact                  | a       | r            | r          | -           | -

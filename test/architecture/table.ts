@@ -20,6 +20,7 @@ export const stages = [
   "health",
   "breakers",
   "limits",
+  "entities",
   "pre-trade",
   "adl",
   "settlement",

@@ -16,6 +16,7 @@ export { checkConservation } from "./conservation.ts";
 export type { ConservationCheck } from "./conservation.ts";
 export * from "./decisions.ts";
 export * from "./effects.ts";
+export * from "./entity-evidence.ts";
 export { ConstraintBroken, Corrupt, DatabaseDown, Deposed, mayRunAgain, Unbalanced } from "./errors.ts";
 export * from "./fact-readers.ts";
 export { chainHash, genesisHash, pack, unpack } from "./hash.ts";
