@@ -4,6 +4,7 @@ import type { Receipt } from "#libs/domain/receipts/types.ts";
 import type { ScenarioResult } from "#libs/simulation/scenario.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes } from "./exit-codes.ts";
+import { explainRequest } from "./explain-request.ts";
 import { notice, style, write, writeAll } from "./output.ts";
 import { receiptText } from "./receipt-text.ts";
 import { problemLines } from "./replay-text.ts";
@@ -14,6 +15,7 @@ interface ExplainOptions {
   readonly account?: string;
   readonly last?: true;
   readonly json?: true;
+  readonly request?: string;
 }
 
 type Explained = readonly [seq: number, receipt: Receipt];
@@ -78,6 +80,7 @@ Examples:
   plimsoll explain crash.json --last               the last thing that has a receipt
   plimsoll explain crash.json --account alice      everything that happened to alice
   plimsoll explain crash.json --fact 17 --json     one fact, for a program
+  plimsoll explain --request r-17                  why the gate of a live shard answered so (DATABASE_URL)
 
 Rejections, liquidations, deleveraging, loss sharing and haircut steps have a receipt: rule and version, inputs, prices
 with their sources and ages, the computation, and the smallest change that would have avoided it.`;
@@ -86,14 +89,23 @@ export function registerExplain(program: Command, finish: (exit: ExitCode) => vo
   program
     .command("explain")
     .summary("show why something happened")
-    .description("Runs a scenario file and shows the receipt of what happened in it.")
-    .argument("<file>", 'a scenario file; "-" is standard input')
+    .description(
+      "Runs a scenario file, or replays a live shard's journal, and shows the receipt of what happened in it.",
+    )
+    .argument("[file]", 'a scenario file; "-" is standard input')
     .option("--fact <seq>", "explain the fact with this number", sequence)
     .option("--account <id>", "explain everything about this account")
     .option("--last", "explain the last fact that has a receipt")
+    .option("--request <id>", "explain the gate's newest decision on this request, made again from the journal")
     .option("--json", "print one line of JSON per receipt")
     .addHelpText("after", examples)
-    .action(async (file: string, options: ExplainOptions, command: Command) => {
+    .action(async (file: string | undefined, options: ExplainOptions, command: Command) => {
+      if (options.request !== undefined) {
+        if (file !== undefined) command.error("error: --request needs no file");
+        finish(await explainRequest(options.request, options.json === true));
+        return;
+      }
+      if (file === undefined) command.error("error: missing required argument 'file'");
       const asked = [options.fact, options.account, options.last].filter((one) => one !== undefined);
       if (asked.length !== 1) command.error("error: exactly one of --fact, --account and --last is needed");
       finish(await explain(file, options));

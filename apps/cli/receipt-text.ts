@@ -37,13 +37,13 @@ function section(title: string, lines: readonly string[], paint: Style): string[
   return lines.length === 0 ? [] : ["", paint.strong(title), ...lines.map((line) => `  ${line}`)];
 }
 
-/** A receipt as a person reads it: what, by which rule, from which prices, computed how, and what would have avoided it. */
-export function receiptText(fact: Fact | undefined, seq: number, receipt: Receipt, paint: Style): string[] {
+/** A receipt (`seq`: of a fact; null: of an answer) as a person reads it: what, by which rule, from which prices, computed how, and what would have avoided it. */
+export function receiptText(fact: Fact | undefined, seq: number | null, receipt: Receipt, paint: Style): string[] {
   const what = fact === undefined ? "" : ` ${fact.fact}`;
   const when = new Date(receipt.t).toISOString();
   const lines = receipt.computation.map(({ what: of, how, value }) => [of, `= ${amount(value)}`, how ?? ""]);
   return [
-    paint.strong(`${receipt.kind}: fact ${seq}${what}`),
+    paint.strong(seq === null ? receipt.kind : `${receipt.kind}: fact ${seq}${what}`),
     ...columns(
       [
         ["who", subject(receipt.subject)],

@@ -1,11 +1,11 @@
 import { Corrupt, type Database, journalPages, saveSnapshot } from "#libs/adapters/postgres/index.ts";
-import { ReplayDiffers, Replayer } from "#libs/journal/index.ts";
+import { ReplayDiffers, Replayer, snapshotFormat } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import type { BookCopy } from "./dry-runs.ts";
 import { limits } from "./limits.ts";
 import type { LogTrimmer } from "./log-trimmer.ts";
-import { restoreNewest, snapshotFormat } from "./snapshots.ts";
+import { restoreNewest } from "./snapshots.ts";
 import { breathe, insist, monotonic, pause } from "./waiting.ts";
 
 export interface FollowerParts {

@@ -1,9 +1,6 @@
 import { type Database, loadSnapshots, type Snapshot } from "#libs/adapters/postgres/index.ts";
-import { Replayer } from "#libs/journal/index.ts";
+import { Replayer, snapshotFormat } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
-
-/** What the bytes of a snapshot are: an engine reads no other. */
-export const snapshotFormat = "plimsoll-state-1";
 
 export interface Restored {
   readonly replayer: Replayer;

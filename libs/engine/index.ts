@@ -19,6 +19,8 @@ export {
 } from "./state-rows.ts";
 export { SnapshotRefused } from "./snapshot.ts";
 export {
+  type DecisionExplained,
+  explainDecision,
   Gate,
   type GateAnswer,
   type GateBatchAnswer,

@@ -121,10 +121,9 @@ export function rejectionReceipt(
 /** The smallest deposit of the settle asset with which an order would have passed its margin check. */
 function orderDeposit(
   machine: Machine,
-  account: number,
+  before: CrossPool,
   order: RestingOrder,
 ): NonNullable<build.SmallestChanges["deposit"]> | null {
-  const before = machine.book.crossView(account);
   const excess = (pool: CrossPool): Rational => {
     const health = evaluateCross(pool, machine.market, machine.rules);
     return health.initialEquity.minus(health.im);
@@ -151,21 +150,32 @@ export function orderReceipt(
   numbers: Numbers,
   largest: () => Rational | null,
 ): void {
-  keep(machine, seq, () => {
-    const qty = largest();
-    const size = qty === null ? null : { instrument: order.instrument.id, qty };
-    const deposit = codes.includes("initial_margin") ? orderDeposit(machine, account, order) : null;
-    return build.rejectionReceipt({
-      ...head(machine, ruleOfCode[codes[0] ?? ""] ?? "ORD-10", [
-        ...pricesOfPool(machine, machine.book.crossView(account)),
-        ...pricesOf(machine, [], [order.instrument.id]),
-      ]),
-      account: machine.accountName(account),
-      instrument: order.instrument.id,
-      order: order.id,
-      reasons: reasonsOf(codes, numbers),
-      changes: { deposit, size },
-    });
+  const name = machine.accountName(account);
+  keep(machine, seq, () =>
+    refusedOrder(machine, name, machine.book.crossView(account), order, { codes, numbers, largest: largest() }),
+  );
+}
+
+/** The receipt of an order that was refused; `pool`: the account's, with the orders that counted. */
+export function refusedOrder(
+  machine: Machine,
+  account: string,
+  pool: CrossPool,
+  order: RestingOrder,
+  { codes, numbers, largest }: { codes: readonly string[]; numbers: Numbers; largest: Rational | null },
+): Receipt {
+  const size = largest === null ? null : { instrument: order.instrument.id, qty: largest };
+  const deposit = codes.includes("initial_margin") ? orderDeposit(machine, pool, order) : null;
+  return build.rejectionReceipt({
+    ...head(machine, ruleOfCode[codes[0] ?? ""] ?? "ORD-10", [
+      ...pricesOfPool(machine, pool),
+      ...pricesOf(machine, [], [order.instrument.id]),
+    ]),
+    account,
+    instrument: order.instrument.id,
+    order: order.id,
+    reasons: reasonsOf(codes, numbers),
+    changes: { deposit, size },
   });
 }
 

@@ -21,6 +21,7 @@ export {
   Replayer,
   type ReplayObserver,
   type ReplayPosition,
+  snapshotFormat,
 } from "./replayer.ts";
 export { balanceRow, ledgerRows, positionRow, rowsOfAccount } from "./rows.ts";
 export {

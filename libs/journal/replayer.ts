@@ -3,6 +3,9 @@ import type { Entry } from "#libs/contracts/log.ts";
 import { type Applied, Engine, type MachineOptions } from "#libs/engine/index.ts";
 import { factLine, type Genesis, journalLines } from "./format.ts";
 
+/** What the bytes of a snapshot are: an engine reads no other. */
+export const snapshotFormat = "plimsoll-state-1";
+
 /** How every process that lives on the log runs the engine: the leader, its follower and whoever checks them. */
 export const liveOptions: Partial<MachineOptions> = {
   venue: "matching",
@@ -104,6 +107,19 @@ export class Replayer {
     if (this.chain !== batch.chainHash)
       throw new ReplayDiffers(`chain of hashes breaks in the batch that begins at entry ${batch.firstEntry}`);
     return { facts: text, from, to: this.#live().machine.factSeq };
+  }
+
+  /**
+   * Applies the entries of a batch up to and with `entry`, which lies within it. The state is then in the midst of a batch: nothing can
+   * be replayed after it.
+   */
+  replayInto(batch: CommittedBatch, entry: number): void {
+    for (const line of journalLines(Buffer.from(batch.entries).toString("utf8"))) {
+      if (line.e.k === "genesis") this.#begin(line.e);
+      else if (this.entries < entry) this.#apply(line.e);
+      else return;
+      this.seq = line.seq;
+    }
   }
 
   #begin(genesis: Genesis): void {

@@ -1,7 +1,7 @@
 import { cpus } from "node:os";
 import { acquireShard, migrate, openDatabase, releaseShard, saveSnapshot } from "#libs/adapters/postgres/index.ts";
 import { startNats, startPostgres } from "#libs/process/servers/index.ts";
-import { snapshotFormat } from "#apps/margin/snapshots.ts";
+import { snapshotFormat } from "#libs/journal/index.ts";
 import { liveShard, type LiveShard } from "#test/support/live-shard.ts";
 import { benchBook, instrumentCount, instrumentId, startPrice } from "./book.ts";
 

@@ -6,5 +6,6 @@ export { Gate } from "./gate.ts";
 export type { GateOptions } from "./options.ts";
 export type { GateAnswer, GateBatchAnswer, GateVerdict } from "./verdicts.ts";
 export type { OverlaySnapshot, ReservationView } from "./overlay.ts";
+export { type DecisionExplained, explainDecision } from "./explain.ts";
 export { recheck } from "./recheck.ts";
 export type { MarginSummary, WhatIfAnswer } from "./what-if.ts";

@@ -5,7 +5,7 @@ import { Gate } from "./gate.ts";
 import type { OverlaySnapshot } from "./overlay.ts";
 import type { GateVerdict } from "./verdicts.ts";
 
-const allOfIt = {
+export const allOfIt = {
   ttlMs: 500,
   requestsMax: 1,
   reservationsMax: Number.MAX_SAFE_INTEGER,
