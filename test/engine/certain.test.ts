@@ -203,7 +203,7 @@ test("with a thousandth of room the screen says yes to about half of what passes
 });
 
 test("with a limit that the screen does not know nothing is certain", () => {
-  expect(limitsKnown(limitKeys.filter((key) => key !== "maxRiskSumShare"))).toBe(true);
+  expect(limitsKnown(limitKeys)).toBe(true);
   expect(limitsKnown(["maxPosition", "maxSomethingNew"])).toBe(false);
 });
 

@@ -1,6 +1,6 @@
 import type { Rational } from "#libs/decimal/index.ts";
 import type { RestingOrder } from "#libs/domain/positions/views.ts";
-import { countsOfToday, volumeOfDay } from "../activity.ts";
+import { countsOfToday, stopOf, volumeOfDay } from "../activity.ts";
 import { nearestFloat } from "../floats.ts";
 import type { Machine } from "../machine.ts";
 import { CertainSums, type Figures, lossesBelow } from "./certain-limits.ts";
@@ -78,27 +78,55 @@ export function limited(
   );
 }
 
-/** LIM-20: a stop lies clearly where the order loses, and does not lose too much; without one the exact check judges the risk. */
+/** LIM-20, LIM-27: a stop lies clearly where the order loses, and neither it nor all stops together lose too much. */
 function stopped(
   machine: Machine,
-  { order, stop }: CertainQuestion,
+  { account, order, stop }: CertainQuestion,
   compiled: CertainInstrument,
   by: By,
-  { rules, equity }: Seen,
+  seen: Seen,
 ): boolean {
-  if (stop === null) return by.maxRiskShare === Infinity;
   const { factors } = machine.book.market;
-  const [at, mark] = [nearestFloat(stop), factors[compiled.markFactor] as number];
+  const mark = factors[compiled.markFactor] as number;
   const limit = order.price === null ? mark : nearestFloat(order.price);
-  const away = order.side === "buy" ? limit - at : at - limit;
-  if (!(at > 0 && away > room * (limit + at))) return false;
-  if (by.maxRiskShare === Infinity) return true;
-  const asset = rules.assets[compiled.settle];
-  if (asset === undefined) return false;
+  const buys = order.side === "buy";
+  if (stop !== null) {
+    const at = nearestFloat(stop);
+    const away = buys ? limit - at : at - limit;
+    if (!(at > 0 && away > room * (limit + at))) return false;
+  }
+  if (by.maxRiskShare === Infinity && by.maxRiskSumShare === Infinity) return true;
+  // Where its price cannot fall below nothing, all of its notional is the most that it can lose, wherever it is liquidated.
+  if (stop === null && buys === compiled.inverse) return false;
+  const price = factors[seen.rules.assets[compiled.settle]?.indexFactor ?? -1] as number;
   const size = nearestFloat(order.qty) * compiled.multiplier;
-  const [entry, exit] = [compiled.worth(size, limit), compiled.worth(size, at)];
-  const lost = (Math.abs(entry - exit) + room * (entry + exit)) * (factors[asset.indexFactor] as number);
-  return lost <= by.maxRiskShare * equity * least;
+  const risk = lossOf(compiled, size, limit, stop) * price;
+  const most = seen.equity * least;
+  if (by.maxRiskShare !== Infinity && !(risk <= by.maxRiskShare * most)) return false;
+  return by.maxRiskSumShare === Infinity || risk + heldRisk(machine, account, seen) <= by.maxRiskSumShare * most;
+}
+
+/** Settle asset, from above; without a stop all of the notional. */
+function lossOf(one: CertainInstrument, size: number, price: number, stop: Rational | null): number {
+  const entry = one.worth(size, price);
+  if (stop === null) return entry * (1 + room);
+  const exit = one.worth(size, nearestFloat(stop));
+  return Math.abs(entry - exit) + room * (entry + exit);
+}
+
+/** LIM-27: of the positions, USD from above; a stop that the price has passed counts as if it were still to come. */
+function heldRisk(machine: Machine, account: number, { rules, instruments, size }: Seen): number {
+  const { factors } = machine.book.market;
+  let sum = 0;
+  for (const instrument of instruments) {
+    const held = Math.abs(size[instrument] as number);
+    const one = rules.instruments[instrument];
+    if (held === 0 || one === undefined) continue;
+    const stop = stopOf(machine, account, instrument);
+    const price = factors[rules.assets[one.settle]?.indexFactor ?? -1] as number;
+    sum += lossOf(one, held, factors[one.markFactor] as number, stop) * price;
+  }
+  return sum * (1 + room);
 }
 
 /** LIM-22: nothing is new in an underlying in which something is held, nor where nothing is held at all. */

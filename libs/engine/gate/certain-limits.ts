@@ -30,6 +30,7 @@ const screened: ReadonlySet<string> = new Set([
   "maxCounterpartyUsd",
   "maxVenueUsd",
   "maxRiskShare",
+  "maxRiskSumShare",
   "maxCorrelation",
   "dayLoss",
   "weekLoss",
@@ -55,6 +56,7 @@ const leaning: readonly LimitKey[] = [
   "maxCounterpartyUsd",
   "maxVenueUsd",
   "maxRiskShare",
+  "maxRiskSumShare",
   "maxCorrelation",
   "dayLoss",
   "weekLoss",
@@ -71,6 +73,9 @@ export interface Figures {
   /** False: something binds that is left to the exact check: an owner of several accounts, a ban, a limit it does not know. */
   readonly usable: boolean;
 }
+
+/** What binds nobody. */
+export const unlimited = Object.fromEntries(limitKeys.map((key) => [key, Infinity])) as Figures["by"];
 
 function figuresOf(machine: Machine, subject: Subject, rules: InstrumentRules): Figures {
   const { hierarchy, entities } = machine.rules;
@@ -127,18 +132,15 @@ const usdQuantum = 1e-8;
  */
 export function lossesBelow(machine: Machine, account: number, by: Figures["by"], equity: number): boolean {
   const { activity, sessions } = machine;
-  const below = (figure: number, quanta: () => bigint | null): boolean => {
-    if (figure === Infinity) return true;
-    const from = quanta();
-    if (from === null || from <= 0n) return true;
-    const usd = Number(from) * usdQuantum;
-    return usd * (1 + room) - equity < usd * figure * (1 - room);
-  };
-  return (
-    below(by.dayLoss, () => sessions.of("day").baseline(account)) &&
-    below(by.weekLoss, () => sessions.of("week").baseline(account)) &&
-    below(by.drawdown, () => activity.peaks.get(account) ?? null)
-  );
+  if (by.dayLoss !== Infinity && !lossBelow(sessions.of("day").baseline(account), by.dayLoss, equity)) return false;
+  if (by.weekLoss !== Infinity && !lossBelow(sessions.of("week").baseline(account), by.weekLoss, equity)) return false;
+  return by.drawdown === Infinity || lossBelow(activity.peaks.get(account) ?? null, by.drawdown, equity);
+}
+
+function lossBelow(from: bigint | null, figure: number, equity: number): boolean {
+  if (from === null || from <= 0n) return true;
+  const usd = Number(from) * usdQuantum;
+  return usd * (1 + room) - equity < usd * figure * (1 - room);
 }
 
 const share = (figure: number, of: number): number => (figure === Infinity ? Infinity : figure * of);
@@ -150,8 +152,10 @@ export class CertainSums {
   #own = 0;
   #sector = 0;
   #related = 0;
-  readonly #net = { buy: 0, sell: 0 };
-  readonly #delta = { buy: 0, sell: 0 };
+  #netBuys = 0;
+  #netSells = 0;
+  #deltaBuys = 0;
+  #deltaSells = 0;
 
   /** `of`: the instrument of the order. */
   constructor(of: CertainInstrument) {
@@ -170,26 +174,27 @@ export class CertainSums {
   ): void {
     const [long, short] = [size + buy, size - sell];
     const far = Math.max(Math.abs(size), Math.abs(long), Math.abs(short));
-    const usd = (x: number): number => Math.sign(x) * one.worth(Math.abs(x), mark) * price;
-    const gross = usd(far) * (1 + room);
+    // At mark the value of a size is proportional to it, for an inverse contract too.
+    const unit = one.worth(1, mark) * price;
+    const gross = far * unit * (1 + room);
     this.#gross += gross;
-    this.#net.buy += usd(long);
-    this.#net.sell += usd(short);
+    this.#netBuys += long * unit;
+    this.#netSells += short * unit;
     if (one === this.#of) this.#own += gross;
     if (one.rules.sector === this.#of.rules.sector) this.#sector += gross;
     if (one.underlying !== this.#of.underlying) return;
-    const units = (x: number): number => (one.inverse ? x / mark : x) * index;
-    this.#related += units(far);
-    this.#delta.buy += units(long);
-    this.#delta.sell += units(short);
+    const delta = one.inverse ? index / mark : index;
+    this.#related += far * delta;
+    this.#deltaBuys += long * delta;
+    this.#deltaSells += short * delta;
   }
 
   /** Whether no sum is above its figure; `equity` from below. */
   within(by: Figures["by"], equity: number): boolean {
     const gross = this.#gross * (1 + room);
     // Cancelling longs and shorts loses no more than the room of what they were added up from.
-    const net = Math.max(Math.abs(this.#net.buy), Math.abs(this.#net.sell)) + room * gross;
-    const delta = Math.max(Math.abs(this.#delta.buy), Math.abs(this.#delta.sell)) + room * this.#related;
+    const net = Math.max(Math.abs(this.#netBuys), Math.abs(this.#netSells)) + room * gross;
+    const delta = Math.max(Math.abs(this.#deltaBuys), Math.abs(this.#deltaSells)) + room * this.#related;
     return (
       gross <= Math.min(by.maxGrossUsd, by.maxCounterpartyUsd, by.maxVenueUsd, share(by.maxExposure, equity)) &&
       net <= by.maxNetUsd &&

@@ -13,7 +13,7 @@ import {
   weightBound,
 } from "./certain-rules.ts";
 import { type CertainQuestion, limited, liquid } from "./certain-checks.ts";
-import { CertainFigures, type Figures } from "./certain-limits.ts";
+import { CertainFigures, type Figures, unlimited } from "./certain-limits.ts";
 import type { Held } from "./overlay.ts";
 
 /** Larger amounts, and more lots, may not be bookable (NUM-07): a quantum is at least 1e-18. */
@@ -54,6 +54,8 @@ export class Certain {
   #holdsIsolated = false;
   readonly #figures: CertainFigures;
   #on: Figures | null = null;
+  /** The order certainly does no more than shrink the position. */
+  #shrinks = false;
 
   constructor(machine: Machine) {
     this.#machine = machine;
@@ -268,7 +270,11 @@ export class Certain {
     const position = this.#size[instrument] as number;
     const buys = order.side === "buy";
     const reached = buys ? position + (this.#buy[instrument] as number) : (this.#sell[instrument] as number) - position;
-    const far = Math.max(0, reached) + room * (Math.abs(position) + Math.abs(reached));
+    const doubt = room * (Math.abs(position) + Math.abs(reached));
+    // What certainly leaves the position on the side where it is only shrinks it: no limit is met (LIM-11).
+    this.#shrinks = reached < -doubt;
+    if (this.#shrinks) return true;
+    const far = Math.max(0, reached) + doubt;
     const interest = this.#interest(compiled, instrument) + size;
     const { by } = this.#on as Figures;
     const { multiplier } = compiled;
@@ -278,9 +284,7 @@ export class Certain {
       by.maxOpenInterestShare === Infinity ? Infinity : interest * by.maxOpenInterestShare * least,
       liquid(this.#machine, instrument, by) * multiplier,
     );
-    const opposite = buys ? by.maxShort : by.maxLong;
-    // What leaves the position on the side where it is, is looked at more closely by the exact check.
-    if (!(far <= most) || (reached < 0 && Math.min(most, opposite) !== Infinity)) return false;
+    if (!(far <= most)) return false;
     if (!(interest * (1 + room) <= by.maxOpenInterest * multiplier)) return false;
     return position !== 0 || this.#instruments.length <= by.maxOpenPositions;
   }
@@ -346,8 +350,8 @@ export class Certain {
   /** Every limit that leans on more than the order's own instrument and the requirement. */
   #limited(question: CertainQuestion, compiled: CertainInstrument): boolean {
     const { by, leans } = this.#on as Figures;
-    if (!leans && question.stop === null) return true;
-    return limited(this.#machine, question, compiled, by, {
+    if ((this.#shrinks || !leans) && question.stop === null) return true;
+    return limited(this.#machine, question, compiled, this.#shrinks ? unlimited : by, {
       rules: this.#rules,
       instruments: this.#instruments,
       size: this.#size,

@@ -24,13 +24,14 @@ import {
   ordersScreened,
   standingsMax,
 } from "./options.ts";
-import { Rates, type ReadRates } from "./rates.ts";
+import { Rates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { type Change, Standing } from "./standing.ts";
 import {
   accepted,
+  answerOf,
   type Asked,
-  type Common,
+  type Basis,
   contentOf,
   type GateAnswer,
   type GateBatchAnswer,
@@ -236,10 +237,10 @@ export class Gate {
   }
 
   #answer(request: string, verdict: GateVerdict, overlay: OverlaySnapshot): GateAnswer {
-    return { ...verdict, ...this.#basis(request, verdict.decision === "accept"), overlay, replay: false };
+    return answerOf(verdict, this.#basis(request, verdict.decision === "accept"), overlay);
   }
 
-  #basis(request: string, approval: boolean): Omit<Common, "overlay" | "replay"> {
+  #basis(request: string, approval: boolean): Basis {
     const { machine } = this.#engine;
     return {
       request,
@@ -255,19 +256,18 @@ export class Gate {
   #snapshot(asked: readonly Asked[], alone: RefusalCode | null): OverlaySnapshot {
     // Without a prototype: a shape for each account's name would be made, and kept, otherwise.
     const reservations = Object.create(null) as Record<string, readonly ReservationView[]>;
-    const rates: ReadRates = {};
     const { entityOfAccount, rules } = this.#engine.machine;
-    for (const { account, order } of asked) {
+    for (const { account } of asked) {
       const entity = entityOfAccount.get(account);
-      const owned = entity === undefined ? [account] : (rules.entities.get(entity)?.accounts ?? []);
-      for (const name of owned) {
+      const owned = entity === undefined ? undefined : rules.entities.get(entity)?.accounts;
+      for (const name of owned ?? [account]) {
         const views = this.#reservations.views(name);
         if (views.length > 0) reservations[name] = views;
       }
-      this.#rates.read(account, order.key, this.#now, rates);
     }
-    const known = Object.keys(rates).length > 0 ? { rates } : {};
-    return { mode: this.#terms.mode, reason: this.#terms.reason, reservations, alone, ...known };
+    const { mode, reason } = this.#terms;
+    const rates = this.#rates.read(asked, this.#now);
+    return rates === null ? { mode, reason, reservations, alone } : { mode, reason, reservations, alone, rates };
   }
 
   #standing(account: string): Standing {

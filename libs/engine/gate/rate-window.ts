@@ -16,8 +16,11 @@ export class RateWindow {
   #turn(now: number): void {
     const bucket = bucketAt(now, this.windowMs);
     if (!(bucket > this.#bucket)) return;
-    const passed = Math.min(bucketCount, bucket - this.#bucket);
-    for (let back = 0; back < passed; back += 1) this.#set(bucket - back, 0n);
+    const passed = bucket - this.#bucket;
+    if (passed >= bucketCount) {
+      this.#buckets.fill(0n);
+      this.#sum = 0n;
+    } else for (let back = 0; back < passed; back += 1) this.#set(bucket - back, 0n);
     this.#bucket = bucket;
   }
 

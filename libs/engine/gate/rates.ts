@@ -8,6 +8,7 @@ import { atMost } from "#libs/domain/pre-trade/limit-checks.ts";
 import type { LimitHierarchy } from "#libs/domain/rule-set/limit-types.ts";
 import type { Machine } from "../machine.ts";
 import { RateWindow } from "./rate-window.ts";
+import type { Asked } from "./verdicts.ts";
 
 /** Values are counted in these units of USD, rounded up. */
 const usdQuantum = Rational.ofUnits(1n, 8);
@@ -116,13 +117,16 @@ export class Rates {
     return result;
   }
 
-  /** What the windows hold that bind an account, so that a decision can be made again. */
-  read(account: string, key: string | undefined, now: number, into: ReadRates): void {
-    for (const { id } of this.#bindings(account, key)) {
-      const orders = held(this.#orders, id, now);
-      const value = held(this.#values, id, now);
-      if (orders > 0n || value > 0n) into[id] = [String(orders), String(value)];
-    }
+  /** What the windows hold that bind some orders, so that a decision can be made again; null: nothing. */
+  read(asked: readonly Asked[], now: number): ReadRates | null {
+    let read: ReadRates | null = null;
+    for (const { account, order } of asked)
+      for (const { id } of this.#bindings(account, order.key)) {
+        const orders = held(this.#orders, id, now);
+        const value = held(this.#values, id, now);
+        if (orders > 0n || value > 0n) (read ??= {})[id] = [String(orders), String(value)];
+      }
+    return read;
   }
 
   load(read: ReadRates): void {

@@ -84,13 +84,11 @@ function riskOf({ standing, order, change }: Wanted): Rational {
 }
 
 function heldRisk({ machine, account, pool }: Standing): Rational {
-  const { book, market, rules } = machine;
+  const { book } = machine;
   const risks = [...pool.positions, ...pool.isolated].map((position) => {
     const { instrument, qty } = position;
     const number = book.instrumentIndex(instrument.id);
-    const row = book.findRow(account, number);
-    const own = book.isIsolated(row) ? book.isolatedView(row) : pool;
-    const stop = stopOf(machine, account, number) ?? triggerPrices(own, instrument.id, market, rules, false).liqPrice;
+    const stop = stopOf(machine, account, number);
     const side = qty.sign > 0 ? "buy" : "sell";
     return lossAt(machine, { instrument, qty: qty.abs(), side, price: null }, stop);
   });

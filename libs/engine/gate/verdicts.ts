@@ -44,6 +44,28 @@ export interface Asked {
   readonly order: { readonly key?: string };
 }
 
+export type Basis = Omit<Common, "overlay" | "replay">;
+
+/** Field by field: copies of objects of several shapes would cost more than the decision. */
+export function answerOf(verdict: GateVerdict, basis: Basis, overlay: OverlaySnapshot): GateAnswer {
+  const { decision, codes, numbers, shadow } = verdict;
+  const { request, at, expiresAt, entries, frame, ruleVersion } = basis;
+  const rest = {
+    decision,
+    codes,
+    numbers,
+    request,
+    at,
+    expiresAt,
+    entries,
+    frame,
+    ruleVersion,
+    overlay,
+    replay: false,
+  };
+  return shadow === undefined ? rest : { ...rest, shadow };
+}
+
 export const accepted: GateVerdict = { decision: "accept", codes: [], numbers: {} };
 
 export const rejected = (
