@@ -47,6 +47,8 @@ export class Applier {
   readonly #metrics: Metrics;
   /** Monotonic ms of the newest frame. */
   lastFrameAt = Number.NEGATIVE_INFINITY;
+  /** How long after it was stored the latest entry of the log was applied, ms. */
+  lateMs = 0;
 
   constructor(engine: Engine, gate: Gate, batch: BatchBuilder, metrics: Metrics) {
     this.#engine = engine;
@@ -114,6 +116,7 @@ export class Applier {
   /** How late an entry of the log came to be applied. */
   #late(entry: Entry, storedMs: number | undefined): void {
     if (storedMs === undefined) return;
+    this.lateMs = Math.max(0, Date.now() - storedMs);
     if (entry.k === "fill") this.#metrics.positionUpdateLag.observe(lagSeconds(Date.now(), storedMs));
     else if (entry.k === "frame") this.#metrics.markFrameLag.observe(lagSeconds(Date.now(), storedMs));
   }

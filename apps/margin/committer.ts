@@ -8,6 +8,8 @@ import { insist, monotonic, Signal } from "./waiting.ts";
 import type { Writer } from "./writer.ts";
 
 export interface CommitterEvents {
+  /** After each attempt to commit. */
+  readonly attempted: (failed: boolean) => void;
   /** Called in order, once for each batch that is durable; the next one waits for it. */
   readonly committed: (batch: ClosedBatch) => void | Promise<void>;
   /** Nothing waits for its commit any more. */
@@ -132,7 +134,12 @@ export class Committer {
     const askedAt = monotonic();
     const { seq, chainHash } = this.#place;
     const { epoch } = this.#leadership;
-    const hash = await this.#writer.commit({ epoch, fromSeq: seq, chainHash, content, journal, facts });
+    const asked = this.#writer.commit({ epoch, fromSeq: seq, chainHash, content, journal, facts });
+    const hash = await asked.catch((error: unknown) => {
+      this.#events.attempted(true);
+      throw error;
+    });
+    this.#events.attempted(false);
     this.#leadership.confirm(askedAt);
     this.#metrics.shardCommit.observe((monotonic() - askedAt) / 1000);
     return hash;

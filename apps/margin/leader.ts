@@ -8,7 +8,6 @@ import {
   type ShardRow,
 } from "#libs/adapters/postgres/index.ts";
 import type { ShardState } from "#libs/contracts/live/margin.ts";
-import { sources } from "#libs/contracts/live/subjects.ts";
 import { Gate } from "#libs/engine/gate/index.ts";
 import { ReplayDiffers } from "#libs/journal/index.ts";
 import type { Clock } from "#libs/process/clock.ts";
@@ -34,6 +33,7 @@ import { effectsAgain, recover, type Recovered, streamMismatch, unpublishedFacts
 import { offerQuestions } from "./rpc.ts";
 import { answerAboutShard, type ShardView } from "./shard-answers.ts";
 import { ShardLog } from "./shard-log.ts";
+import { Vitals } from "./vitals.ts";
 import { insist, monotonic, pause } from "./waiting.ts";
 import type { Writer } from "./writer.ts";
 
@@ -76,6 +76,7 @@ interface Live {
   readonly reconciler: Reconciler;
   readonly handshake: VenueHandshake;
   readonly gauges: ShardGauges;
+  readonly vitals: Vitals;
 }
 
 type Halted = Extract<ShardState, `halted_${string}`>;
@@ -176,7 +177,7 @@ export class Leader {
   }
 
   async #lead(row: ShardRow): Promise<void> {
-    const { bus, db, shard, rulesFile, clock, logger } = this.#parts;
+    const { bus, db, shard, rulesFile, logger } = this.#parts;
     const leadership = this.#leadership as Leadership;
     await this.#answer(leadership);
     this.#become("replaying");
@@ -195,8 +196,7 @@ export class Leader {
     this.#become("handshaking");
     bus.publish(bus.names.subjects.epoch(shard), { shard, epoch: leadership.epoch });
     void live.handshake.ask();
-    const known = live.engine.machine.sourceSeqs.get(sources.clock) ?? 0;
-    const ticks = await ClockWriter.open(bus, shard, known, clock, () => leadership.holds);
+    const ticks = await ClockWriter.open(this.#parts, live, leadership);
     this.#stops.push(() => ticks.stop());
     if (this.#stopped) return ticks.stop();
     void live.log.run().catch((error: unknown) => this.#broke(error));
@@ -238,11 +238,13 @@ export class Leader {
       { writer, leadership, logger, metrics },
       { seq, chainHash },
       {
+        attempted: (failed) => vitals.attempted("postgres", failed),
         committed: (closed) => this.#committed(closed, outbound),
         idle: () => log.closeIfDue(),
         broken: (error) => this.#broke(error),
       },
     );
+    const vitals = new Vitals(committer, applier);
     const reconciler = new Reconciler(engine);
     const stopped = (): boolean => this.#stopped || leadership.over !== null;
     const handshake = new VenueHandshake(
@@ -269,7 +271,7 @@ export class Leader {
     const venueSince = (): number | null => committer.venueSince ?? batch.venueSince;
     const gauges = new ShardGauges({ shard, engine, clock, metrics, venueSince });
     this.#stops.push(() => gauges.stop());
-    return { engine, gate, applier, batch, committer, outbound, log, reconciler, handshake, gauges };
+    return { engine, gate, applier, batch, committer, outbound, log, reconciler, handshake, gauges, vitals };
   }
 
   /** Everything that leaves does so here: after its commit, in order. */

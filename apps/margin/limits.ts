@@ -21,6 +21,10 @@ export const limits = {
   clockMs: 100,
   /** Time entries whose storing is not confirmed yet; further ticks are left out. */
   clockOutstanding: 10,
+  /** A lag below is not worth a word in the log. */
+  lagToldMs: 100,
+  /** Attempts at each thing that the process needs, of which the share of failures is told; divides 1 in few decimals. */
+  attemptsJudged: 20,
   commitLagMs: 500,
   markAgeMs: 2_000,
   /** After a stream looked wrong, it is read once more before it is called so. */

@@ -47,6 +47,15 @@ export interface Approval {
 }
 
 /** One entry of a shard's log without its header: everything that can change an account. */
+/** The clock of the log. What its writer sees of its own process: absent is nothing worth telling. */
+export interface TimeEntry {
+  readonly k: "time";
+  /** How long the oldest entry has waited for its commit, and how late entries come to be applied; ms. */
+  readonly lag?: { readonly commitMs: number; readonly engineMs: number };
+  /** By what the shard needs: the share of its latest attempts that failed. */
+  readonly errors?: Readonly<Record<string, Amount>>;
+}
+
 export type EntryBody =
   | FrameEntry
   | { readonly k: "cash"; readonly account: string; readonly asset: string; readonly amount: Amount }
@@ -154,7 +163,7 @@ export type EntryBody =
       readonly reason: string;
     }
   | { readonly k: "expire"; readonly instrument: string; readonly price: Amount }
-  | { readonly k: "time" }
+  | TimeEntry
   | OutcomeEntry;
 
 /** What became of an effect in the outside world. */

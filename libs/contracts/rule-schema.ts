@@ -93,6 +93,9 @@ const BreakersSchema = record({
   stalePrice: maybe(record({ state: maybe(BrakingState) })),
   fundDrawdown: maybe(record({ at: maybe(Amount), state: maybe(BrakingState) })),
   liquidationRate: maybe(record({ windowMs: maybe(Duration), countMax: Count, state: maybe(BrakingState) })),
+  lag: maybe(record({ commitMs: maybe(Duration), engineMs: maybe(Duration), state: maybe(BrakingState) })),
+  dependencyErrors: maybe(record({ share: Amount, state: maybe(BrakingState) })),
+  limitBreach: maybe(record({ state: maybe(BrakingState) })),
   expiryMs: maybe(Duration),
   reopenStepMs: maybe(Duration),
 });

@@ -8,12 +8,15 @@ import {
 } from "#libs/domain/breakers/price-move.ts";
 import { cancelsRestingOrders, type HaltState, severity } from "#libs/domain/breakers/states.ts";
 import {
+  dependencyState,
   type EventTimes,
   fundDrawdownState,
+  lagState,
   liquidationRateState,
   priceQualityState,
   recordLiquidation,
 } from "#libs/domain/breakers/triggers.ts";
+import type { TimeEntry } from "#libs/contracts/log.ts";
 import { newFundState, peakResult } from "#libs/domain/settlement/fund.ts";
 import { Rational } from "#libs/decimal/index.ts";
 import type { Machine } from "./machine.ts";
@@ -35,8 +38,13 @@ export function newBreakerWindows(): BreakerWindows {
 
 const eightHours = Rational.ofInteger(8);
 
+/** Whether a trigger asks for something of this scope as it is. */
+export function asksAlready(machine: Machine, reason: string, scope: HaltScope, id: string): boolean {
+  return machine.breakerWindows.asked.has(`${reason}:${scope}:${id}`);
+}
+
 /** A trigger's answer becomes a halt; a fact only where the scope really became stricter. */
-function ask(machine: Machine, reason: string, scope: HaltScope, id: string, state: HaltState): void {
+export function askFor(machine: Machine, reason: string, scope: HaltScope, id: string, state: HaltState): void {
   const { breakerWindows, rules } = machine;
   const key = `${reason}:${scope}:${id}`;
   if (state === "normal") {
@@ -72,10 +80,10 @@ export function judgeBreakers(machine: Machine, changedIndices: readonly string[
     if (priceMove !== null && mark !== null && window !== undefined) {
       const before = breakerWindows.asked.get(`price_move:instrument:${id}`) ?? "normal";
       const move = largestMove(window, mark, priceMove.windowMs, machine.t);
-      ask(machine, "price_move", "instrument", id, priceMoveState(move, priceMove, before));
+      askFor(machine, "price_move", "instrument", id, priceMoveState(move, priceMove, before));
     }
     if (stalePrice !== null)
-      ask(
+      askFor(
         machine,
         "price_quality",
         "instrument",
@@ -92,13 +100,30 @@ export function recordLiquidationStart(machine: Machine): void {
   if (rate === null) return;
   breakerWindows.liquidations = recordLiquidation(breakerWindows.liquidations, rate, machine.t);
   const before = breakerWindows.asked.get("liquidation_rate:global:") ?? "normal";
-  ask(
+  askFor(
     machine,
     "liquidation_rate",
     "global",
     "",
     liquidationRateState(breakerWindows.liquidations, rate, before, machine.t),
   );
+}
+
+/** BRK-21, BRK-22: what the clock of the log tells of the process behind it. */
+export function judgeVitals(machine: Machine, { lag, errors }: TimeEntry): void {
+  const { breakers } = machine.rules;
+  const before = (reason: string): HaltState => machine.breakerWindows.asked.get(`${reason}:global:`) ?? "normal";
+  if (breakers.lag !== null) {
+    const { commitMs, engineMs, state } = breakers.lag;
+    const judge = (reason: string, ms: number, threshold: number | null): void =>
+      askFor(machine, reason, "global", "", lagState(ms, threshold, state, before(reason)));
+    judge("commit_lag", lag?.commitMs ?? 0, commitMs);
+    judge("engine_lag", lag?.engineMs ?? 0, engineMs);
+  }
+  if (breakers.dependencyErrors === null) return;
+  const shares = Object.values(errors ?? {}).map((share) => Rational.parse(share));
+  const reason = "dependency_errors";
+  askFor(machine, reason, "global", "", dependencyState(shares, breakers.dependencyErrors, before(reason)));
 }
 
 /** BRK-14: after a result of a fund: its drawdown from the peak of its trading results. */
@@ -114,7 +139,7 @@ export function judgeFundDrawdown(machine: Machine, asset: number): void {
   if (asked === "normal") breakerWindows.asked.delete(key);
   else {
     breakerWindows.asked.set(key, asked);
-    ask(machine, "fund_drawdown", "global", "", asked);
+    askFor(machine, "fund_drawdown", "global", "", asked);
   }
 }
 

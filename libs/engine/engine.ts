@@ -16,7 +16,7 @@ import {
   scanAll,
 } from "./audit.ts";
 import { Book } from "./book.ts";
-import { expireHalts } from "./breaker-windows.ts";
+import { expireHalts, judgeVitals } from "./breaker-windows.ts";
 import { convertDebts } from "./conversions.ts";
 import { applyExpire, applyHalt, applyRefused, applyRules, applySettle } from "./entries/admin.ts";
 import { applyCash, applyFundTopUp, applyTransfer } from "./entries/cash.ts";
@@ -248,7 +248,7 @@ export class Engine {
       case "expire":
         return applyExpire(machine, entry);
       case "time":
-        return;
+        return judgeVitals(machine, entry);
       case "withdrawn":
         return applyWithdrawn(machine, entry);
       case "cancelled":

@@ -90,7 +90,10 @@ export const liveEntrySchemas = {
   }),
   expire: entry("expire", { instrument: Id, price: Amount }),
   session: entry("session", { session: oneOf("day", "week"), start: Time }),
-  time: entry("time", {}),
+  time: entry("time", {
+    lag: maybe(record({ commitMs: Count, engineMs: Count })),
+    errors: maybe(byId(Amount)),
+  }),
   blocked: entry("blocked", { effect: EffectId }),
   withdrawn: entry("withdrawn", { effect: EffectId }),
   cancelled: entry("cancelled", { effect: EffectId, orders: Count }),

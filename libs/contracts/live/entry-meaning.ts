@@ -79,6 +79,8 @@ function checkBody(entry: Entry, problems: ProblemList): void {
       return positive(problems, entry.price, "price");
     case "frame":
       return checkFrame(entry, problems);
+    case "time":
+      return Object.entries(entry.errors ?? {}).forEach(([id, failed]) => share(problems, failed, "errors", id));
     case "closed":
       return checkFills(entry.fills, problems);
     case "attest":

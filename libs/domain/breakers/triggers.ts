@@ -27,6 +27,22 @@ export function fundDrawdownState(peak: Rational, now: Rational, rules: BreakerR
   return tripped ? rules.fundDrawdown.state : "normal";
 }
 
+/** BRK-21: how far the shard lags behind, ms; `before` is what it asked for last time. */
+export function lagState(ms: number, threshold: number | null, state: HaltState, before: HaltState): HaltState {
+  if (threshold === null) return "normal";
+  return holds(before !== "normal", Rational.ofInteger(ms), Rational.ofInteger(threshold)) ? state : "normal";
+}
+
+/** BRK-22: the largest share of failures among the things that the shard needs; `before` is what it asked for last time. */
+export function dependencyState(
+  shares: readonly Rational[],
+  rules: NonNullable<BreakerRules["dependencyErrors"]>,
+  before: HaltState,
+): HaltState {
+  const worst = shares.reduce((most, one) => Rational.max(most, one), Rational.zero);
+  return holds(before !== "normal", worst, rules.share) ? rules.state : "normal";
+}
+
 /** Times (UTC ms, ascending) of the newest events, no more than are needed to see that the limit is passed. */
 export type EventTimes = readonly number[];
 

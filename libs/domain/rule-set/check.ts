@@ -105,6 +105,11 @@ function checkBreakers(report: Report, document: RuleDocument, rules: RuleSet): 
     noNewOrdersAt: positive,
   });
   checkRanges(report, `${path}.fundDrawdown`, document.breakers?.fundDrawdown, { at: { above: "0", most: "1" } });
+  checkRanges(report, `${path}.dependencyErrors`, document.breakers?.dependencyErrors, {
+    share: { above: "0", most: "1" },
+  });
+  for (const key of ["commitMs", "engineMs"] as const)
+    if (document.breakers?.lag?.[key] === 0) report(`${path}.lag.${key}`, "out_of_range", "a lag is at least 1 ms");
   const move = rules.breakers.priceMove;
   if (move !== null && move.noNewOrdersAt.below(move.reduceOnlyAt)) {
     report(

@@ -145,7 +145,7 @@ function marks(document: RuleDocument["marks"] = {}): MarkRules {
 }
 
 function breakers(document: RuleDocument["breakers"] = {}): BreakerRules {
-  const { priceMove, stalePrice, fundDrawdown, liquidationRate } = document;
+  const { priceMove, stalePrice, fundDrawdown, liquidationRate, lag, dependencyErrors, limitBreach } = document;
   return {
     priceMove: priceMove
       ? {
@@ -165,6 +165,13 @@ function breakers(document: RuleDocument["breakers"] = {}): BreakerRules {
           state: liquidationRate.state ?? "reduce_only",
         }
       : null,
+    lag: lag
+      ? { commitMs: lag.commitMs ?? null, engineMs: lag.engineMs ?? null, state: lag.state ?? "reduce_only" }
+      : null,
+    dependencyErrors: dependencyErrors
+      ? { share: Rational.parse(dependencyErrors.share), state: dependencyErrors.state ?? "reduce_only" }
+      : null,
+    limitBreach: limitBreach ? { state: limitBreach.state ?? "reduce_only" } : null,
     expiryMs: document.expiryMs ?? 300_000,
     reopenStepMs: document.reopenStepMs ?? 30_000,
   };

@@ -111,6 +111,9 @@ export interface RuleDocument extends LimitHierarchyDocument {
     stalePrice?: { state?: "reduce_only" | "no_new_orders" };
     fundDrawdown?: { at?: string; state?: "reduce_only" | "no_new_orders" };
     liquidationRate?: { windowMs?: number; countMax: number; state?: "reduce_only" | "no_new_orders" };
+    lag?: { commitMs?: number; engineMs?: number; state?: "reduce_only" | "no_new_orders" };
+    dependencyErrors?: { share: string; state?: "reduce_only" | "no_new_orders" };
+    limitBreach?: { state?: "reduce_only" | "no_new_orders" };
     expiryMs?: number;
     reopenStepMs?: number;
   };

@@ -173,6 +173,14 @@ export interface BreakerRules {
   readonly stalePrice: { readonly state: HaltState } | null;
   readonly fundDrawdown: { readonly at: Rational; readonly state: HaltState } | null;
   readonly liquidationRate: { readonly windowMs: number; readonly countMax: number; readonly state: HaltState } | null;
+  /** null: that lag asks for nothing. */
+  readonly lag: {
+    readonly commitMs: number | null;
+    readonly engineMs: number | null;
+    readonly state: HaltState;
+  } | null;
+  readonly dependencyErrors: { readonly share: Rational; readonly state: HaltState } | null;
+  readonly limitBreach: { readonly state: HaltState } | null;
   readonly expiryMs: number;
   readonly reopenStepMs: number;
 }

@@ -7,6 +7,7 @@ import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 import { RulesIncompatible } from "../book.ts";
+import { watchInstruments } from "../breach-watch.ts";
 import { takeExpired } from "../clearing.ts";
 import { fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding, settleChunk } from "../funding.ts";
@@ -21,9 +22,10 @@ import { badDebtAccount, clearingAccount, roundingAccount } from "../system-acco
 export function applyRules(machine: Machine, entry: Extract<Entry, { k: "rules" }>): void {
   const { source = null, sourceSeq = null } = entry;
   const found = adoptRules(machine, entry.document);
-  if (found.length > 0) machine.fact("rules.rejected", { problems: found });
+  if (found.length > 0) return void machine.fact("rules.rejected", { problems: found });
   // The document stands in the log: who must know it finds it there by its producer's number.
-  else machine.fact("rules.changed", { version: machine.rules.version, source, sourceSeq });
+  machine.fact("rules.changed", { version: machine.rules.version, source, sourceSeq });
+  watchInstruments(machine);
 }
 
 /** Takes the next version of the rules into use; with any problem nothing is changed. */

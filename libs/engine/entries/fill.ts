@@ -1,5 +1,6 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
+import { watchFill } from "../breach-watch.ts";
 import { countOrder, countTrade, countVolume } from "../activity.ts";
 import { lotsOf } from "../amounts.ts";
 import { pairHalf, takeHalf } from "../clearing.ts";
@@ -51,6 +52,7 @@ export function applyHalf(machine: Machine, entry: Extract<EntryBody, { k: "fill
     said: { trade: entry.trade, order: entry.order, liquidity: entry.liquidity },
   });
   pairHalf(machine, entry.trade, { account, instrument, signed });
+  watchFill(machine, [account], instrument);
 }
 
 /** Books a half as one transaction, then what follows from it: its order shrinks, a deficit is covered, an expired position settles. */

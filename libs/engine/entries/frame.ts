@@ -7,6 +7,7 @@ import { notional } from "#libs/domain/positions/value.ts";
 import { bookable, contractsOf } from "../amounts.ts";
 import { openLots } from "../pools.ts";
 import { noRankings } from "../adl-ranking.ts";
+import { watchBreaches } from "../breach-watch.ts";
 import { watchLosses } from "../loss-watch.ts";
 import type { Machine } from "../machine.ts";
 
@@ -53,6 +54,7 @@ export function applyFrame(machine: Machine, entry: FrameBody): void {
   noteFrame(machine, entry);
   judgeBreakers(machine, Object.keys(entry.index ?? {}));
   watchLosses(machine);
+  watchBreaches(machine);
 }
 
 /** NUM-07: whether every open position could be closed at a mark: what could not be booked is no price. */

@@ -3,6 +3,7 @@ import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import { fillValue } from "#libs/domain/positions/value.ts";
 import { countTrade, countVolume } from "../activity.ts";
 import { amountOf, lotsOf, quantaOf } from "../amounts.ts";
+import { watchFill } from "../breach-watch.ts";
 import { addFeeLegs, feeOf, fillSide, releaseIfFlat } from "../fills.ts";
 import { bookAccruedFunding } from "../funding.ts";
 import type { Draft } from "../ledger.ts";
@@ -73,6 +74,7 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
     coverDeficit(machine, { asset: settle, amount: deficit.amount, instrument, saga: null });
   // A late fill of an expired instrument is booked as it is, and what it opened settles at once.
   if (machine.closedInstruments.has(instrument)) settleExpired(machine, instrument);
+  watchFill(machine, [buyer, seller], instrument);
 }
 
 function refuseRange(
