@@ -1,7 +1,7 @@
 import Type from "typebox";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { hierarchySchemas, InstrumentLimitsSchema, LimitsSchema, placeSchemas } from "./limit-schema.ts";
-import { Amount, byId, Count, Duration, Id, maybe, oneOf, record, Time } from "./primitives.ts";
+import { Amount, byId, Count, Duration, Id, maybe, oneOf, record, Text, Time } from "./primitives.ts";
 
 const Slices = Type.Array(record({ upTo: maybe(Amount), weight: Amount }), { minItems: 1, maxItems: 100 });
 
@@ -128,6 +128,19 @@ export const RuleSchema = record({
   marks: maybe(MarksSchema),
   limits: maybe(LimitsSchema),
   breakers: maybe(BreakersSchema),
+  emergencies: maybe(
+    Type.Array(
+      record({
+        instrument: maybe(Id),
+        marginFactor: maybe(Amount),
+        partialAt: maybe(Amount),
+        fullAt: maybe(Amount),
+        until: Time,
+        reason: Text,
+      }),
+      { maxItems: 100 },
+    ),
+  ),
   ...hierarchySchemas,
   liquidity: maybe(oneOf("mark", "depth", "none")),
   funding: maybe(FundingSchema),

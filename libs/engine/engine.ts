@@ -18,7 +18,7 @@ import {
 import { Book } from "./book.ts";
 import { expireHalts, judgeVitals } from "./breaker-windows.ts";
 import { convertDebts } from "./conversions.ts";
-import { applyExpire, applyHalt, applyRefused, applyRules, applySettle } from "./entries/admin.ts";
+import { applyExpire, applyHalt, applyRefused, applyRules, applySettle, endEmergencies } from "./entries/admin.ts";
 import { applyCash, applyFundTopUp, applyTransfer } from "./entries/cash.ts";
 import { applyAttest } from "./entries/attest.ts";
 import { applyWithdrawn, bookCancel, bookOrder } from "./entries/booked-order.ts";
@@ -93,7 +93,7 @@ export class Engine {
 
   /** An empty shard under these rules; throws `RulesRefused` with every problem of the document. */
   static create(document: RuleDocument, options: Partial<MachineOptions> = {}): Engine {
-    const { rules, problems } = compileRules(document, 1);
+    const { rules, problems } = compileRules(document, 1, 0);
     if (problems.length > 0) throw new RulesRefused(problems);
     const machine = new Machine(new Book(rules), document, rules, { ...defaults, ...options });
     machine.useRules(document, rules);
@@ -121,6 +121,7 @@ export class Engine {
     machine.movedFar = false;
     machine.judgedPools.length = 0;
     expireHalts(machine);
+    if (machine.emergencyEnds !== null && machine.t >= machine.emergencyEnds) endEmergencies(machine);
     this.#dispatch(entry);
     if (!unlooked.has(entry.k) && !saysQualityAlone(entry)) lookAtHealth(machine, !reviveNobody.has(entry.k));
     this.#audit(entry);

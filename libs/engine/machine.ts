@@ -6,6 +6,7 @@ import { type FundState, newFundState, recordResult } from "#libs/domain/settlem
 import type { Receipt } from "#libs/domain/receipts/types.ts";
 import type { MarketView, Pool } from "#libs/domain/positions/views.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { nextEnd } from "#libs/domain/rule-set/emergencies.ts";
 import type { InstrumentRules, RuleSet } from "#libs/domain/rule-set/types.ts";
 import { forgetUnused, newActivity } from "./activity.ts";
 import type { Book, BookOrder } from "./book.ts";
@@ -62,6 +63,9 @@ export class Machine {
 
   rules: RuleSet;
   document: RuleDocument;
+  /** UTC ms at which the emergencies were looked at, and when the next of those in force ends; null: none is. Derived. */
+  rulesAsOf = 0;
+  emergencyEnds: number | null = null;
   /** UTC ms of the log: `max(previous, entry's)`. */
   t = 0;
   appliedSeq = 0;
@@ -185,6 +189,8 @@ export class Machine {
     if (this.rules !== rules) this.#carryWarnings(this.rules.warnings, rules.warnings);
     this.document = document;
     this.rules = rules;
+    this.rulesAsOf = this.t;
+    this.emergencyEnds = nextEnd(document, this.t);
     const entities = new Map<string, string>();
     for (const entity of rules.entities.values())
       for (const account of entity.accounts) entities.set(account, entity.id);

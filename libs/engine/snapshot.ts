@@ -92,7 +92,7 @@ export function restoreSnapshot(bytes: Uint8Array, options: MachineOptions): Mac
   for (const field of liveFields) if (state[field] !== undefined) assign(machine, field, state[field]);
   if (state["activity"] !== undefined) Object.assign(machine.activity, state["activity"]);
   if (!reader.ended) machine.sessions.load(reader);
-  machine.useRules(document, rules);
+  machine.useRules(document, compileRules(document, version, machine.t).rules);
   // Arming found the pools that stand close to a threshold; only those that waited when the snapshot was taken still wait.
   machine.pending.take();
   for (const pool of state["pending"] as number[]) machine.pending.add(pool);

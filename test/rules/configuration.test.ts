@@ -107,6 +107,10 @@ const constants = table(`
   breakers    | price quality                                      | breakers.stalePrice                  | {"state":"no_new_orders"}
   breakers    | fund drawdown                                      | breakers.fundDrawdown                | {"at":"0.3","state":"reduce_only"}
   breakers    | liquidation rate                                   | breakers.liquidationRate             | {"windowMs":60000,"countMax":100,"state":"reduce_only"}
+  breakers    | lag                                                | breakers.lag                         | {"commitMs":600,"engineMs":900,"state":"reduce_only"}
+  breakers    | failing dependencies                               | breakers.dependencyErrors            | {"share":"0.5","state":"reduce_only"}
+  breakers    | limits found breached                              | breakers.limitBreach                 | {"state":"reduce_only"}
+  breakers    | emergencies                                        | emergencies                          | [{"marginFactor":"1.5","partialAt":"1.06","until":1,"reason":"storm"}]
   breakers    | expiry                                             | breakers.expiryMs                    | 300000
   breakers    | re-opening                                         | breakers.reopenStepMs                | 30000
   owners      | entities                                           | entities                             | {"desk":{"accounts":["alice","bob"]}}

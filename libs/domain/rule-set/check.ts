@@ -125,6 +125,23 @@ function checkBreakers(report: Report, document: RuleDocument, rules: RuleSet): 
   }
 }
 
+function checkEmergencies(report: Report, document: RuleDocument, rules: RuleSet): void {
+  (document.emergencies ?? []).forEach((one, at) => {
+    const path = `$.rules.emergencies[${at}]`;
+    checkRanges(report, path, one, {
+      marginFactor: { least: "1", most: "10" },
+      partialAt: positive,
+      fullAt: positive,
+    });
+    if (one.instrument !== undefined && !rules.instruments.has(one.instrument))
+      report(`${path}.instrument`, "unknown_instrument", `${one.instrument} is not an instrument`);
+    if (one.marginFactor === undefined && one.partialAt === undefined && one.fullAt === undefined)
+      report(path, "missing_key", "an emergency tightens something: marginFactor, partialAt or fullAt");
+    if (one.instrument !== undefined && (one.partialAt ?? one.fullAt) !== undefined)
+      report(`${path}.instrument`, "not_changeable", "thresholds are those of every instrument");
+  });
+}
+
 function checkEntities(report: Report, document: RuleDocument): void {
   const entityOf = new Map<string, string>();
   for (const [id, entity] of Object.entries(document.entities ?? {})) {
@@ -158,6 +175,7 @@ export function checkRules(document: RuleDocument, rules: RuleSet): Problem[] {
   checkFunding(report, "$.rules.funding", document.funding);
   if (rules.settlementMinutes < 1 || rules.settlementMinutes > settlementMinutesMax)
     report("$.rules.settlementMinutes", "out_of_range", `must be from 1 to ${settlementMinutesMax}`);
+  checkEmergencies(report, document, rules);
   checkEntities(report, document);
   return [...problems];
 }

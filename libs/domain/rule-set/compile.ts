@@ -19,6 +19,7 @@ import type {
   Slice,
 } from "./types.ts";
 import { checkRules } from "./check.ts";
+import { activeAt, underEmergencies } from "./emergencies.ts";
 import { compileHierarchy } from "./compile-limits.ts";
 
 const decimal = (text: string | undefined, absent: string): Rational => Rational.parse(text ?? absent);
@@ -222,15 +223,8 @@ function fund(document: RuleDocument["fund"] = {}): RuleSet["fund"] {
   };
 }
 
-/**
- * Turns a document of the right shape into a rule set of exact numbers, or lists everything that is wrong with its
- * meaning (tiers that do not ascend, unknown ids, a lot of zero …). Pure; never throws for a document of the right shape.
- */
-export function compileRules(
-  document: RuleDocument,
-  version: number,
-): { readonly rules: RuleSet; readonly problems: readonly Problem[] } {
-  const rules: RuleSet = {
+function exact(document: RuleDocument, version: number): RuleSet {
+  return {
     version,
     assets: new Map(document.assets.map((one) => [one.id, asset(one)])),
     instruments: new Map(document.instruments.map((one) => [one.id, instrument(one, document.funding)])),
@@ -255,5 +249,24 @@ export function compileRules(
     settlementMinutes: document.settlementMinutes ?? 30,
     accountsPerEntryMax: document.accountsPerEntryMax ?? 1000,
   };
-  return { rules, problems: checkRules(document, rules) };
+}
+
+/**
+ * Turns a document of the right shape into a rule set of exact numbers, or lists everything that is wrong with its
+ * meaning (tiers that do not ascend, unknown ids, a lot of zero …). Pure; never throws for a document of the right shape.
+ * `t`: UTC ms of the log, where emergencies of that time are to bind.
+ */
+export function compileRules(
+  document: RuleDocument,
+  version: number,
+  t?: number,
+): { readonly rules: RuleSet; readonly problems: readonly Problem[] } {
+  const rules = exact(document, version);
+  const problems = checkRules(document, rules);
+  const { emergencies = [] } = document;
+  if (emergencies.length === 0 || problems.length > 0) return { rules, problems };
+  // However they overlap: with all of them the rules are the strictest, and must be rules still.
+  const strictest = underEmergencies(document, emergencies);
+  const active = underEmergencies(document, t === undefined ? [] : activeAt(document, t));
+  return { rules: exact(active, version), problems: checkRules(strictest, exact(strictest, version)) };
 }

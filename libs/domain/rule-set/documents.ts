@@ -68,7 +68,21 @@ export interface InstrumentDocument extends InstrumentPlaceDocument {
   funding?: FundingDocument;
   limits?: InstrumentLimitsDocument;
 }
+/** Operators tighten something for a time (BRK-24). */
+export interface EmergencyDocument {
+  /** Absent: every instrument. */
+  instrument?: string;
+  /** What initial and maintenance rates are multiplied by, from 1 to 10. */
+  marginFactor?: string;
+  /** Thresholds of liquidation, for all instruments; only upwards. */
+  partialAt?: string;
+  fullAt?: string;
+  /** UTC ms. */
+  until: number;
+  reason: string;
+}
 export interface RuleDocument extends LimitHierarchyDocument {
+  emergencies?: EmergencyDocument[];
   assets: AssetDocument[];
   instruments: InstrumentDocument[];
   liquidation?: {

@@ -30,7 +30,7 @@ export function applyRules(machine: Machine, entry: Extract<Entry, { k: "rules" 
 
 /** Takes the next version of the rules into use; with any problem nothing is changed. */
 export function adoptRules(machine: Machine, document: RuleDocument): readonly Problem[] {
-  const { rules, problems } = compileRules(document, machine.rules.version + 1);
+  const { rules, problems } = compileRules(document, machine.rules.version + 1, machine.t);
   return problems.length > 0 ? problems : take(machine, document, rules);
 }
 
@@ -43,6 +43,15 @@ function take(machine: Machine, document: RuleDocument, rules: RuleSet): readonl
     if (!(error instanceof RulesIncompatible)) throw error;
     return [{ path: `$.document.${error.id}`, code: error.code, message: error.message }];
   }
+}
+
+/** BRK-24: an emergency that has ended binds no longer; the version of the rules stays. */
+export function endEmergencies(machine: Machine): void {
+  const { document, rules, rulesAsOf, t } = machine;
+  const ended = (document.emergencies ?? []).filter(({ until }) => until > rulesAsOf && until <= t);
+  machine.useRules(document, compileRules(document, rules.version, t).rules);
+  for (const { instrument = null, reason, until } of ended)
+    machine.fact("emergency.ended", { instrument, reason, until });
 }
 
 export function applyHalt(machine: Machine, entry: Extract<EntryBody, { k: "halt" }>): void {
