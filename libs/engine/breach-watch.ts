@@ -129,9 +129,7 @@ function breachOf(
   return (
     within("maxGrossUsd", null, (most) => atMost("gross_limit", exposures.grossUsd(held, market), most)) ??
     within("maxNetUsd", null, (most) => atMost("net_limit", exposures.netUsd(held, market), most)) ??
-    within("maxOpenPositions", null, (most) =>
-      atMost("open_positions", Rational.ofInteger(exposures.openPositions(held)), most),
-    ) ??
+    within("maxOpenPositions", null, (most) => atMost("open_positions", exposures.openPositions(held), most)) ??
     within("maxExposure", null, (most) => atMostShare("exposure", exposures.grossUsd(held, market), most, equity))
   );
 }
