@@ -63,8 +63,7 @@ export class Machine {
 
   rules: RuleSet;
   document: RuleDocument;
-  /** UTC ms at which the emergencies were looked at, and when the next of those in force ends; null: none is. Derived. */
-  rulesAsOf = 0;
+  /** UTC ms at which the next of the emergencies in force ends; null: none is. Derived. */
   emergencyEnds: number | null = null;
   /** UTC ms of the log: `max(previous, entry's)`. */
   t = 0;
@@ -189,7 +188,6 @@ export class Machine {
     if (this.rules !== rules) this.#carryWarnings(this.rules.warnings, rules.warnings);
     this.document = document;
     this.rules = rules;
-    this.rulesAsOf = this.t;
     this.emergencyEnds = nextEnd(document, this.t);
     const entities = new Map<string, string>();
     for (const entity of rules.entities.values())

@@ -47,8 +47,8 @@ function take(machine: Machine, document: RuleDocument, rules: RuleSet): readonl
 
 /** BRK-24: an emergency that has ended binds no longer; the version of the rules stays. */
 export function endEmergencies(machine: Machine): void {
-  const { document, rules, rulesAsOf, t } = machine;
-  const ended = (document.emergencies ?? []).filter(({ until }) => until > rulesAsOf && until <= t);
+  const { document, rules, emergencyEnds, t } = machine;
+  const ended = (document.emergencies ?? []).filter(({ until }) => until >= (emergencyEnds ?? t) && until <= t);
   machine.useRules(document, compileRules(document, rules.version, t).rules);
   for (const { instrument = null, reason, until } of ended)
     machine.fact("emergency.ended", { instrument, reason, until });
