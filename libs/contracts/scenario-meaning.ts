@@ -296,6 +296,7 @@ export class EntryCheck {
     const named = this.#named(entry.account, "account");
     this.#sign(entry.qty, "qty", "above 0");
     if (entry.price !== undefined) this.#priceAt(entry.price, ["price"]);
+    if (entry.stop !== undefined) this.#priceAt(entry.stop, ["stop"]);
     if (named) this.#remember(entry.account, entry.id);
     if (!this.#instrument(entry.instrument, "instrument") || !named) return;
     this.#hold(entry.account, entry.instrument);

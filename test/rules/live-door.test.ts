@@ -49,6 +49,8 @@ test.each<[what: string, kind: LiveKind, change: Loose, problem: [string, string
   ["a transfer backwards", "transfer", { amount: "-1" }, ["$.amount", "out_of_range"]],
   ["an index of zero", "frame", { index: { BTC: "0" } }, ["$.index.BTC", "out_of_range"]],
   ["a mark below zero", "frame", { mark: { "BTC-PERP": "-1" } }, ['$.mark["BTC-PERP"]', "out_of_range"]],
+  ["a depth below zero", "frame", { depth: { "BTC-PERP": "-1" } }, ['$.depth["BTC-PERP"]', "out_of_range"]],
+  ["an order with a stop at nothing", "order", { stop: "0" }, ["$.stop", "out_of_range"]],
   [
     "a haircut above one",
     "frame",
@@ -238,6 +240,16 @@ test.each<[what: string, reading: Outcome, problems: [string, string][]]>([
   ["numbers backwards", readResend('{"shard":"0","from":5,"to":4}'), [["$.to", "not_ascending"]]],
   ["too many numbers", readResend('{"shard":"0","from":1,"to":501}'), [["$.to", "too_many"]]],
   ["an order of a trader", readPlaceOrder(JSON.stringify({ account: "alice", ...order })), []],
+  [
+    "an order of a trader with a stop at nothing",
+    readPlaceOrder(JSON.stringify({ account: "alice", ...order, stop: "0" })),
+    [["$.stop", "out_of_range"]],
+  ],
+  [
+    "a question with a stop below zero",
+    readCheck(JSON.stringify({ request: "r", account: "a", order: { ...order, stop: "-1", key: "bot" } })),
+    [["$.order.stop", "out_of_range"]],
+  ],
   [
     "an order of the exchange",
     readPlaceOrder(JSON.stringify({ account: "house", ...order })),

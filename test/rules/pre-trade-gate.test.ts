@@ -169,7 +169,7 @@ describe("LIM-25 the largest size that would have passed", () => {
     const facts = exchange.apply({ k: "order", account: "alice", ...termsOf("buy 25 X") });
     const rejected = facts.find((one) => one.fact === "order.rejected");
     const receipt = exchange.engine.receiptOf(rejected?.seq ?? 0);
-    expect(receipt).toMatchObject({ avoidedBy: { size: { instrument: "X", qty: "10" } } });
+    expect(receipt).toMatchObject({ rule: "LIM-12", avoidedBy: { size: { instrument: "X", qty: "10" } } });
   });
 });
 

@@ -188,6 +188,10 @@ const values = table(`
   entries/0/inputs     | {}                          | $.entries[0].inputs           | unknown_key
   entries/3/side       | "long"                      | $.entries[3].side             | not_permitted
   entries/3/qty        | "-1"                        | $.entries[3].qty              | out_of_range
+  entries/3/stop       | "0"                         | $.entries[3].stop             | out_of_range
+  entries/3/key        | "a b"                       | $.entries[3].key              | not_an_id
+  entries/0/depth      | {"X":"1"}                   | $.entries[0].depth.X          | unknown_instrument
+  entries/0/depth      | {"BTC-PERP":"-1"}           | $.entries[0].depth["BTC-PERP"] | out_of_range
   entries/3/reduceOnly | 1                           | $.entries[3].reduceOnly       | wrong_type
   entries/3/instrument | "ETH-PERP"                  | $.entries[3].instrument       | unknown_instrument
   entries/4/qty        | "0.0005"                    | $.entries[4].qty              | off_lot

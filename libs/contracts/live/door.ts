@@ -131,11 +131,13 @@ export const readEpoch = border<{ readonly shard: string; readonly epoch: number
 function checkTerms(terms: OrderTerms, problems: ProblemList, ...steps: (string | number)[]): void {
   positive(problems, terms.qty, ...steps, "qty");
   positive(problems, terms.price, ...steps, "price");
+  positive(problems, terms.stop, ...steps, "stop");
 }
 
-function checkAmend(request: Pick<AmendRequest, "qty" | "price">, problems: ProblemList): void {
+function checkAmend(request: Pick<AmendRequest, "qty" | "price" | "stop">, problems: ProblemList): void {
   positive(problems, request.qty, "qty");
   positive(problems, request.price, "price");
+  positive(problems, request.stop, "stop");
   if (request.qty === undefined && request.price === undefined)
     tell(problems, "missing_key", "neither", "a quantity or a price", "qty");
 }
@@ -202,6 +204,7 @@ export const readPlaceOrder = border<PlaceOrder>(PlaceOrder, sizeLimits.trading,
   trader(problems, order.account, "account");
   positive(problems, order.qty, "qty");
   positive(problems, order.price, "price");
+  positive(problems, order.stop, "stop");
   // A market order fills or goes: one that would rest has no price to rest at.
   if (order.price === undefined && order.ioc === false) tell(problems, "not_permitted", false, "true or absent", "ioc");
 });

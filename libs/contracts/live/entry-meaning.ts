@@ -76,6 +76,7 @@ function checkBody(entry: Entry, problems: ProblemList): void {
     case "order":
       trader(problems, entry.account, "account");
       positive(problems, entry.qty, "qty");
+      if (entry.k === "order") positive(problems, entry.stop, "stop");
       return positive(problems, entry.price, "price");
     case "frame":
       return checkFrame(entry, problems);
