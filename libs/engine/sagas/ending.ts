@@ -95,10 +95,15 @@ function settleCross(machine: Machine, saga: Saga): void {
   for (let round = 0; round < endRoundsMax; round += 1) {
     const insurance = round === 0 ? balancesOf(machine, insuranceAccount) : [];
     const end = planLiquidationEnd({ ...conversionRequest(machine, saga.account), insurance }, machine.market);
+    if (end.shortfalls.length === 0) return bookConversions(machine, saga.account, end.steps);
     for (const short of end.shortfalls) coverShortfall(machine, saga, short);
-    if (end.shortfalls.length === 0 || round === endRoundsMax - 1)
-      return bookConversions(machine, saga.account, end.steps);
   }
+  // Each payment may take a few quanta of what `house` or a provider was to pay with, and so leave a few more to be paid. In the end
+  // neither is asked: what `bad_debt` takes over nobody's payment changes.
+  const alone = { ...conversionRequest(machine, saga.account), house: [], providers: [], insurance: [] };
+  const end = planLiquidationEnd(alone, machine.market);
+  for (const short of end.shortfalls) coverShortfall(machine, saga, short);
+  bookConversions(machine, saga.account, end.steps);
 }
 
 function coverShortfall(
