@@ -1,17 +1,9 @@
-import {
-  type Database,
-  findDecisions,
-  type GateDecision,
-  genesisHash,
-  journalPages,
-  loadSnapshots,
-  openDatabase,
-} from "#libs/adapters/postgres/index.ts";
+import { type Database, findDecisions, type GateDecision, openDatabase } from "#libs/adapters/postgres/index.ts";
 import type { AmendRequest, BatchRequest, CheckRequest } from "#libs/contracts/live/pre-trade.ts";
 import type { AccountAnswer } from "#libs/contracts/answers.ts";
-import { type DecisionExplained, type Engine, explainDecision, type OverlaySnapshot } from "#libs/engine/index.ts";
-import { Replayer, snapshotFormat } from "#libs/journal/index.ts";
+import { type DecisionExplained, explainDecision, type OverlaySnapshot } from "#libs/engine/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
+import { engineAt } from "./engine-at.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { notice, type Style, style, write } from "./output.ts";
 import { receiptText } from "./receipt-text.ts";
@@ -30,23 +22,6 @@ interface DecisionBody {
   readonly overlay: OverlaySnapshot;
   /** How many entries the engine had applied. */
   readonly entries: number;
-}
-
-/** A fresh engine at an entry of a shard's journal; from the newest snapshot before it, else from the beginning. Null: not committed. */
-async function engineAt(db: Database, shard: string, entries: number): Promise<Engine | null> {
-  const { snapshot } = await loadSnapshots(db, shard, entries);
-  const usable = snapshot !== null && snapshot.format === snapshotFormat;
-  const replayer = usable
-    ? Replayer.fromSnapshot(snapshot.bytes, { ...snapshot, entries: snapshot.entry })
-    : new Replayer();
-  const start = { afterEntry: replayer.entries, hash: usable ? replayer.chain : genesisHash };
-  for await (const page of journalPages(db, shard, start))
-    for (const batch of page) {
-      if (replayer.engine !== null && replayer.entries >= entries) return replayer.engine;
-      if (batch.lastEntry > entries) replayer.replayInto(batch, entries);
-      else replayer.replay(batch);
-    }
-  return replayer.entries === entries ? replayer.engine : null;
 }
 
 interface Explained extends DecisionExplained {

@@ -10,6 +10,7 @@ import { registerMigrate } from "./migrate.ts";
 import { notice } from "./output.ts";
 import { registerLive } from "./live/command.ts";
 import { registerReplay } from "./replay.ts";
+import { registerReview } from "./review.ts";
 import { registerVerify } from "./verify.ts";
 
 function createProgram(finish: (exit: ExitCode) => void): Command {
@@ -25,6 +26,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerVerify(program, finish);
   registerDryRun(program, finish);
   registerEntities(program, finish);
+  registerReview(program, finish);
   registerAsyncApi(program, finish);
   registerMigrate(program, finish);
   return program;

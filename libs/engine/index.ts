@@ -33,5 +33,7 @@ export {
   recheck,
   refusalCodes,
   type ReservationView,
+  type Utilisation,
+  utilisation,
   type WhatIfAnswer,
 } from "./gate/index.ts";

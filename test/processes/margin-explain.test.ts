@@ -52,6 +52,14 @@ test("a refusal is made again from the journal, with its receipt, whatever has h
     expect(text.stdout).toContain("initial_margin");
     expect(text.stdout).toContain("a size of 99.9");
   }
+  const review = async (...words: string[]) => listened({ DATABASE_URL: url }, async () => run(["review", ...words]));
+  expect(JSON.parse((await review("--json")).stdout)).toMatchObject({
+    days: 7,
+    codes: [{ code: "initial_margin", accounts: 1 }],
+    utilisation: { "0": [{ account: "alice", limit: "initialMargin" }, { account: "bob" }] },
+  });
+  expect((await review("--monthly")).stdout).toContain("the last 30 days: 0 accepted");
+  expect((await review("--monthly", "--weekly")).exit).toBe(64);
 });
 
 test("a record that does not come out as it was given is said to be so, and what is not kept cannot be explained", async () => {

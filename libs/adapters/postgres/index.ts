@@ -32,5 +32,6 @@ export { dropDaysBefore, dropPartitionsBefore, ensurePartitions, partitionRoom }
 export type { DailyTable, NumberedTable, PartitionRoom } from "./partitions.ts";
 export * from "./provider-calls.ts";
 export * from "./records.ts";
+export * from "./review.ts";
 export * from "./shard.ts";
 export * from "./snapshots.ts";

@@ -1,0 +1,166 @@
+import { Rational } from "#libs/decimal/index.ts";
+import { effective } from "#libs/domain/limits/effective.ts";
+import * as exposures from "#libs/domain/pre-trade/exposures.ts";
+import type { Exposure } from "#libs/domain/pre-trade/exposures.ts";
+import type { LimitKey } from "#libs/domain/rule-set/limit-types.ts";
+import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
+import type { Engine } from "../engine.ts";
+import type { Machine } from "../machine.ts";
+import { PriceMissing } from "../market.ts";
+import { Standing } from "./standing.ts";
+
+/** How much of a limit an account uses. */
+export interface Utilisation {
+  readonly account: string;
+  /** Of the rules, or `initialMargin`. */
+  readonly limit: string;
+  readonly instrument: string | null;
+  readonly value: string;
+  readonly bound: string;
+  /** value / bound, rounded up at four decimals; null: the bound is nothing. */
+  readonly share: string | null;
+  /** Who says so. */
+  readonly level: string;
+}
+
+interface Measure {
+  readonly limit: string;
+  readonly instrument: string | null;
+  readonly value: Rational;
+  readonly bound: Rational;
+  readonly level: string;
+}
+
+/** The account alone, or with the others of its owner. */
+interface Portfolio {
+  readonly exposures: readonly Exposure[];
+  readonly equity: Rational;
+  readonly notional: Rational;
+}
+
+const shareDecimals = 4;
+
+/**
+ * LIM-44: of each account the limit that it uses most, as it stands with its orders; the fullest first, at most `most` of them. What is
+ * measured by time (velocity, days) or against the market (open interest, volume, depth) is left out.
+ */
+export function utilisation({ machine }: Engine, most: number): Utilisation[] {
+  const found: { account: string; measure: Measure }[] = [];
+  for (const account of machine.accountsInOrder()) {
+    const name = machine.accountName(account);
+    const fullest = fullestOf(machine, new Standing(machine, name, account, (view) => view.orders));
+    if (fullest !== null) found.push({ account: name, measure: fullest });
+  }
+  return found
+    .sort((left, right) => compare(right.measure, left.measure) || (left.account < right.account ? -1 : 1))
+    .slice(0, most)
+    .map(({ account, measure: { value, bound, limit, instrument, level } }) => {
+      const share = bound.sign > 0 ? value.dividedBy(bound).toStringUp(shareDecimals) : null;
+      return { account, limit, instrument, value: value.toStringUp(), bound: bound.toStringDown(), share, level };
+    });
+}
+
+/** By value / bound, cross-multiplied; what may be nothing and is something is above everything. */
+function compare(left: Measure, right: Measure): number {
+  const [one, other] = [left.bound.sign <= 0, right.bound.sign <= 0];
+  if (one || other) return Number(one) - Number(other);
+  return left.value.times(right.bound).compare(right.value.times(left.bound));
+}
+
+function fullestOf(machine: Machine, standing: Standing): Measure | null {
+  if (standing.exposures.length === 0) return null;
+  try {
+    return measuresOf(machine, standing)
+      .filter(({ value }) => value.sign > 0)
+      .reduce<Measure | null>((most, one) => (most === null || compare(one, most) > 0 ? one : most), null);
+  } catch (error) {
+    if (error instanceof PriceMissing) return null;
+    throw error;
+  }
+}
+
+function measuresOf(machine: Machine, standing: Standing): Measure[] {
+  const { rules, market, t } = machine;
+  const subject = { account: standing.name, entity: standing.entity, key: null };
+  const own = portfolioOf([standing]);
+  const owners = portfolioOf([standing, ...standing.peers()]);
+  const found: Measure[] = [
+    { limit: "initialMargin", instrument: null, value: standing.im, bound: standing.initialEquity, level: "margin" },
+  ];
+  const add = (
+    limit: LimitKey,
+    instrument: InstrumentRules | null,
+    value: (of: Portfolio) => Rational,
+    whole: (of: Portfolio) => Rational = () => Rational.one,
+  ): void => {
+    const bindings = effective(rules.hierarchy, limit, subject, instrument, t);
+    for (const [binding, of] of [
+      [bindings.owner, owners],
+      [bindings.account, own],
+    ] as const) {
+      if (binding === null) continue;
+      const bound = binding.value.times(Rational.max(Rational.zero, whole(of)));
+      found.push({ limit, instrument: instrument?.id ?? null, value: value(of), bound, level: binding.source });
+    }
+  };
+  for (const { instrument } of standing.exposures) addInstrument(instrument, add, machine);
+  add(
+    "maxLeverage",
+    null,
+    ({ notional }) => notional,
+    ({ equity }) => equity,
+  );
+  add("maxNotionalUsd", null, ({ notional }) => notional);
+  add("maxGrossUsd", null, (of) => exposures.grossUsd(of.exposures, market));
+  add("maxNetUsd", null, (of) => exposures.netUsd(of.exposures, market));
+  add(
+    "maxExposure",
+    null,
+    (of) => exposures.grossUsd(of.exposures, market),
+    ({ equity }) => equity,
+  );
+  add("maxOpenPositions", null, (of) => exposures.openPositions(of.exposures));
+  return found;
+}
+
+type Add = (
+  limit: LimitKey,
+  instrument: InstrumentRules | null,
+  value: (of: Portfolio) => Rational,
+  whole?: (of: Portfolio) => Rational,
+) => void;
+
+/** Limits that bind an instrument, its underlying or its sector. */
+function addInstrument(instrument: InstrumentRules, add: Add, { market }: Machine): void {
+  const { id, index, sector } = instrument;
+  const reached = (of: Portfolio, side: "buy" | "sell"): Rational => exposures.reached(of.exposures, id, side);
+  const long = (of: Portfolio): Rational => Rational.max(Rational.zero, reached(of, "buy"));
+  const short = (of: Portfolio): Rational => Rational.max(Rational.zero, reached(of, "sell").negated());
+  const grossOf = (of: Portfolio, counts: (one: Exposure) => boolean): Rational =>
+    exposures.grossUsd(of.exposures, market, counts);
+  add("maxPosition", instrument, (of) => Rational.max(long(of), short(of)));
+  add("maxLong", instrument, long);
+  add("maxShort", instrument, short);
+  add("maxDeltaUsd", instrument, (of) => exposures.deltaUsd(of.exposures, index, market));
+  add(
+    "maxPositionShare",
+    instrument,
+    (of) => grossOf(of, (one) => one.instrument.id === id),
+    ({ equity }) => equity,
+  );
+  if (sector === null) return;
+  add(
+    "maxSectorShare",
+    instrument,
+    (of) => grossOf(of, (one) => one.instrument.sector === sector),
+    ({ equity }) => equity,
+  );
+}
+
+function portfolioOf(standings: readonly Standing[]): Portfolio {
+  return {
+    exposures: standings.flatMap((one) => one.exposures),
+    equity: Rational.sum(standings.map((one) => one.initialEquity)),
+    notional: Rational.sum(standings.map((one) => one.notional)),
+  };
+}

@@ -1,0 +1,87 @@
+import { afterAll, beforeAll, expect, test } from "vitest";
+import {
+  type Database,
+  type GateDecision,
+  insertDecisions,
+  migrate,
+  openDatabase,
+  reviewCodes,
+  reviewShadow,
+  reviewTotals,
+} from "#libs/adapters/postgres/index.ts";
+import { urlAs } from "#test/support/database-roles.ts";
+import { privatePostgres } from "#test/support/servers.ts";
+
+let owner: Database;
+/** Whoever reviews needs to read and no more. */
+let reader: Database;
+
+beforeAll(async () => {
+  const { url } = await privatePostgres();
+  await migrate(url);
+  owner = openDatabase({ url, name: "owner" });
+  reader = openDatabase({ url: await urlAs("readonly", url), name: "reader" });
+}, 60_000);
+afterAll(() => Promise.all([owner, reader].map((db) => db.close())));
+
+let requests = 0;
+interface Said {
+  readonly numbers?: Readonly<Record<string, { readonly value: string; readonly bound: string }>>;
+  readonly shadow?: readonly string[];
+  readonly qty?: string;
+  readonly side?: string;
+  readonly verb?: string;
+}
+
+function decision(account: string, codes: readonly string[], said: Said = {}): GateDecision {
+  requests += 1;
+  const { numbers = {}, shadow, qty = "1", side = "buy", verb = "check" } = said;
+  const place = { shard: "0", epoch: 1, appliedSeq: 1, frame: 1, ruleVersion: 1, t: requests };
+  const answer = { numbers, ...(shadow !== undefined && { shadow }) };
+  const order = { instrument: "X", side, qty };
+  const answered = codes.length === 0 ? "accept" : "reject";
+  const body = { asked: { order }, answer };
+  return { ...place, request: `r${requests}`, verb, account, decision: answered, codes, body };
+}
+
+/** One after the other, so that the order in time is theirs. */
+async function decided(...rows: readonly GateDecision[]): Promise<void> {
+  for (const row of rows) await insertDecisions(owner, [row]);
+}
+
+const numbers = (value: string, bound: string) => ({ numbers: { position_limit: { value, bound } } });
+
+test("refusals are counted by reason, with those that may have been in vain, and what is old is not", async () => {
+  await decided(
+    decision("a", ["position_limit"], numbers("10.5", "10")),
+    decision("a", ["position_limit"], numbers("10.51", "10")),
+    decision("b", ["position_limit", "velocity_orders"], numbers("10.1", "10")),
+    decision("b", ["halted"], { numbers: { halted: { value: "paused", bound: "normal" } } }),
+    decision("c", ["price_quality"], { qty: "2" }),
+    decision("c", [], { qty: "2" }),
+    decision("d", ["price_quality"], { qty: "2" }),
+    decision("d", [], { qty: "1.9" }),
+    decision("e", ["price_quality"]),
+    decision("e", [], { side: "sell" }),
+    decision("f", ["velocity_orders"], { verb: "batch" }),
+    decision("f", [], { shadow: ["locate"] }),
+  );
+  expect(await reviewTotals(reader, 7)).toEqual({ accepted: 4, rejected: 8, accounts: 6 });
+  expect(await reviewCodes(reader, 7, 10)).toEqual([
+    { code: "position_limit", decisions: 3, accounts: 2, near: 1, passedSoon: 0, candidates: ["r1"] },
+    { code: "price_quality", decisions: 3, accounts: 3, near: 0, passedSoon: 1, candidates: ["r5"] },
+    { code: "velocity_orders", decisions: 2, accounts: 2, near: 0, passedSoon: 0, candidates: [] },
+    { code: "halted", decisions: 1, accounts: 1, near: 0, passedSoon: 0, candidates: [] },
+  ]);
+  expect(await reviewCodes(reader, 7, 1)).toHaveLength(1);
+  expect(await reviewShadow(reader, 7, 10)).toEqual([{ code: "locate", decisions: 1, accounts: 1 }]);
+  await owner.transaction(async (client) => {
+    await client.query({ text: "SET LOCAL session_replication_role = replica" });
+    await client.query({
+      text: "SELECT make_partition('gate_decision', 'gate_decision_d20200101', '2020-01-01', '2020-01-02')",
+    });
+    await client.query({ text: "UPDATE gate_decision SET recorded_at = '2020-01-01 12:00Z' WHERE account <> 'f'" });
+  });
+  expect(await reviewTotals(reader, 30)).toEqual({ accepted: 1, rejected: 1, accounts: 1 });
+  expect((await reviewCodes(reader, 30, 10)).map((one) => one.code)).toEqual(["velocity_orders"]);
+});
