@@ -5,11 +5,15 @@ import { inUse } from "#libs/domain/limits/in-use.ts";
 import { lossReached } from "#libs/domain/pre-trade/limit-checks.ts";
 import type { LimitKey } from "#libs/domain/rule-set/limit-types.ts";
 import { fullWorth, lossOf, usdQuantum } from "./entries/session.ts";
+import { nearestFloat } from "./floats.ts";
 import type { Machine } from "./machine.ts";
+import { roughWorth } from "./rough-worth.ts";
 
 /** So many accounts are looked at after a frame; the next frame goes on with those that follow. */
-const accountsPerFrame = 100;
+const accountsPerFrame = 1000;
 
+const usdFloat = 1e-8;
+const room = 2 ** -30;
 const dayMs = 86_400_000;
 
 /** What accounts have lost, USD, and what that is measured from; `since` tells one beginning from another. */
@@ -67,28 +71,47 @@ export function watchLosses(machine: Machine): void {
 }
 
 function watch(machine: Machine, account: number): void {
-  const { activity, book, rules, t } = machine;
-  if (inUse(rules.hierarchy, "drawdown")) {
-    const worth = fullWorth(machine, account)?.ceilIn(usdQuantum);
-    if (worth !== undefined && worth > (activity.peaks.get(account) ?? -1n)) activity.peaks.set(account, worth);
-  }
+  const { book, rules, t } = machine;
+  if (inUse(rules.hierarchy, "drawdown")) raisePeak(machine, account);
   const name = book.accountId(account);
   const entity = machine.entityOfAccount.get(name) ?? null;
-  const owned = entity === null ? [] : (rules.entities.get(entity)?.accounts ?? []);
+  const owned = entity === null ? [] : (rules.entities.get(entity)?.accounts ?? []).map((one) => book.findAccount(one));
   for (const key of lossKeys) {
     const bindings = effective(rules.hierarchy, key, { account: name, key: null, entity }, null, t);
     if (bindings.account !== null) judge(machine, key, "account", name, [account], bindings.account);
-    // An owner is measured once, with its first account.
-    if (bindings.owner !== null && entity !== null && owned[0] === name)
-      judge(
-        machine,
-        key,
-        "entity",
-        entity,
-        owned.map((one) => book.findAccount(one)),
-        bindings.owner,
-      );
+    // An owner is measured once, with the first of its accounts that the book knows.
+    if (bindings.owner !== null && entity !== null && owned.find((one) => one >= 0) === account)
+      judge(machine, key, "entity", entity, owned, bindings.owner);
   }
+}
+
+function raisePeak(machine: Machine, account: number): void {
+  const { peaks } = machine.activity;
+  const before = peaks.get(account);
+  // Clearly below it there is nothing to raise.
+  if (before !== undefined && roughWorth(machine, account).most < Number(before) * usdFloat * (1 - room)) return;
+  const worth = fullWorth(machine, account)?.ceilIn(usdQuantum);
+  if (worth !== undefined && worth > (before ?? -1n)) peaks.set(account, worth);
+}
+
+/** What the losses of an account are measured from, in baseline quanta. */
+function lossFrom({ activity, sessions }: Machine, account: number, key: LossKey): bigint | null {
+  if (account < 0) return null;
+  if (key === "drawdown") return activity.peaks.get(account) ?? null;
+  return sessions.of(key === "dayLoss" ? "day" : "week").baseline(account);
+}
+
+/** Whether floats prove that the accounts have not lost their share: nearly always, so that nothing exact is computed. */
+function certainlyBelow(machine: Machine, accounts: readonly number[], key: LossKey, share: Binding): boolean {
+  let [worth, from] = [0, 0];
+  for (const account of accounts) {
+    const own = lossFrom(machine, account, key);
+    if (own === null) continue;
+    worth += roughWorth(machine, account).least;
+    from += Number(own) * usdFloat;
+  }
+  const magnitude = Math.abs(from) + Math.abs(worth);
+  return from - worth + room * magnitude < from * nearestFloat(share.value) - room * magnitude;
 }
 
 function judge(
@@ -100,6 +123,7 @@ function judge(
   share: Binding,
 ): void {
   const { activity, t } = machine;
+  if (certainlyBelow(machine, accounts, key, share)) return;
   const loss = lossOfAll(machine, accounts, key);
   const reason = reasons[key];
   const mark = `${scope}:${id}:${reason}`;

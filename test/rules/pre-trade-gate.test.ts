@@ -149,6 +149,12 @@ describe("LIM-25 the largest size that would have passed", () => {
       if (largest !== words[1]) expect(codesOf(made(), "alice", sized(String(Number(largest) + 1)))).not.toEqual([]);
     });
 
+  test("no size passes what does not depend on it", () => {
+    const gate = new Gate(limitedExchange({}).engine);
+    gate.setMode("closed", "maintenance");
+    expect(gate.whatIf({ request: "w", account: "alice", order: termsOf("buy 5 X") }, 0).largest).toBe(null);
+  });
+
   test("what is approved leaves less, and a window of velocity too", () => {
     const exchange = limitedExchange({
       limits: { maxPosition: "10", velocity: [{ windowMs: 1000, valueUsd: "1100" }] },

@@ -1,7 +1,8 @@
 import { describe, expect, test } from "vitest";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AccountDocument, LimitsDocument } from "#libs/domain/rule-set/limit-documents.ts";
 import { Gate } from "#libs/engine/index.ts";
-import type { TestExchange } from "#test/support/exchange.ts";
+import { rules, TestExchange, usdt } from "#test/support/exchange.ts";
 import { codesOf, hold, limitedExchange, termsOf } from "#test/support/limited-exchange.ts";
 import { table } from "#test/support/table.ts";
 
@@ -177,3 +178,31 @@ test("LIM-02 two accounts of an owner cannot both use the same room", () => {
   expect(ask("bob", "buy 4 X")).toEqual([]);
   expect(ask("alice", "buy 1 X")).toEqual(["position_limit"]);
 });
+
+const leverages = table(`
+  rule   | base | level                                                                | most   | because
+  LIM-05 | BTC  | {"profile":"exchange"}                                               | 100000 | 100 times 100,000 on a major
+  LIM-05 | SOL  | {"profile":"exchange"}                                               | 20000  | 20 times on all else
+  LIM-05 | SOL  | {}                                                                   | -      | without a profile there is no default
+  ORD-07 | BTC  | {"profile":"exchange","limits":{"maxInstrumentLeverage":"50"}}       | 50000  | a level's figure in its place
+  ORD-07 | BTC  | {"tiers":{"new":{"limits":{"maxInstrumentLeverage":"5"}}},"accounts":{"alice":{"tier":"new"}}} | 5000 | of the client's tier
+  ORD-07 | BTC  | {"accounts":{"alice":{"instruments":{"X":{"maxInstrumentLeverage":"2"}}}}} | 2000 | of the client on the instrument
+  ORD-08 | BTC  | {"accounts":{"alice":{"limits":{"maxLeverage":"3"}}}}                | 3000   | of all instruments together
+`);
+for (const { rule, base, level, most, because } of leverages)
+  test(`${rule} on ${base} under ${level} the most is ${most}: ${because}`, () => {
+    const exchange = new TestExchange(
+      rules({
+        assets: [usdt, { id: base, slices: [{ weight: "0" }] }],
+        instruments: [{ id: "X", kind: "linear", base, quote: "USDT", settle: "USDT", lot: "1" }],
+        ...(JSON.parse(level) as Partial<RuleDocument>),
+      }),
+    );
+    exchange.prices({ [base]: "100" }, {});
+    exchange.cash("alice", "100000");
+    const qty = most === "-" ? "1000000" : most;
+    const codes = (size: number) => codesOf(exchange, "alice", `buy ${size} X`);
+    // The larger first: what is accepted rests.
+    expect(codes(Number(qty) + 1)).toEqual(most === "-" ? [] : ["leverage"]);
+    if (most !== "-") expect(codes(Number(qty))).toEqual([]);
+  });
