@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AccountDocument, LimitsDocument } from "#libs/domain/rule-set/limit-documents.ts";
 import { Gate } from "#libs/engine/index.ts";
-import { rules, TestExchange, usdt } from "#test/support/exchange.ts";
+import { btc, rules, TestExchange, usdt } from "#test/support/exchange.ts";
 import { codesOf, hold, limitedExchange, termsOf } from "#test/support/limited-exchange.ts";
 import { table } from "#test/support/table.ts";
 
@@ -191,18 +191,39 @@ const leverages = table(`
 `);
 for (const { rule, base, level, most, because } of leverages)
   test(`${rule} on ${base} under ${level} the most is ${most}: ${because}`, () => {
+    const tiers = [{ from: "0", im: "0.001", mm: "0.0005" }];
     const exchange = new TestExchange(
       rules({
-        assets: [usdt, { id: base, slices: [{ weight: "0" }] }],
-        instruments: [{ id: "X", kind: "linear", base, quote: "USDT", settle: "USDT", lot: "1" }],
+        assets: [usdt, btc, { id: "SOL", slices: [{ weight: "0" }] }],
+        instruments: [{ id: "X", kind: "linear", base, quote: "USDT", settle: "USDT", lot: "1", tiers }],
         ...(JSON.parse(level) as Partial<RuleDocument>),
       }),
     );
-    exchange.prices({ [base]: "100" }, {});
+    exchange.prices({ SOL: "100" }, {});
     exchange.cash("alice", "100000");
-    const qty = most === "-" ? "1000000" : most;
-    const codes = (size: number) => codesOf(exchange, "alice", `buy ${size} X`);
+    const codes = (size: number): string[] => codesOf(exchange, "alice", `buy ${size} X`);
+    if (most === "-") return expect(codes(900_000)).toEqual([]);
     // The larger first: what is accepted rests.
-    expect(codes(Number(qty) + 1)).toEqual(most === "-" ? [] : ["leverage"]);
-    if (most !== "-") expect(codes(Number(qty))).toEqual([]);
+    expect([codes(Number(most) + 1), codes(Number(most))]).toEqual([["leverage"], []]);
   });
+
+test("LIM-05 TIER-09 under a profile of the exchange the default leverage is the instrument's own, for initial margin too", () => {
+  const document = (profile: Partial<RuleDocument>) =>
+    rules({
+      assets: [usdt, btc, { id: "SOL", slices: [{ weight: "0" }] }],
+      instruments: [{ id: "X", kind: "linear", base: "SOL", quote: "USDT", settle: "USDT", lot: "1" }],
+      ...profile,
+    });
+  const imOf = (profile: Partial<RuleDocument>): string => {
+    const exchange = new TestExchange(document(profile));
+    exchange.prices({ SOL: "100" }, {});
+    exchange.cash("alice", "100000");
+    expect(codesOf(exchange, "alice", "buy 100 X")).toEqual([]);
+    return exchange.engine.account("alice").im;
+  };
+  expect([imOf({}), imOf({ profile: "exchange" }), imOf({ accounts: { alice: { profile: "exchange" } } })]).toEqual([
+    "0",
+    "500",
+    "0",
+  ]);
+});

@@ -1,12 +1,8 @@
 import { Rational } from "#libs/decimal/index.ts";
+import { defaultLeverage } from "#libs/domain/rule-set/default-leverage.ts";
 import type { LimitKey, Limits, ProfileName, VelocityRules } from "#libs/domain/rule-set/limit-types.ts";
 
 const r = (text: string): Rational => Rational.parse(text);
-
-/** Underlyings deep enough for the larger default leverage. */
-const majors: ReadonlySet<string> = new Set(["BTC", "ETH"]);
-const majorLeverage = Rational.ofInteger(100);
-const otherLeverage = Rational.ofInteger(20);
 
 interface Profile {
   readonly limits: Limits;
@@ -48,7 +44,7 @@ export function profileSets(profile: ProfileName, key: LimitKey): boolean {
 
 /** The figure of a profile for a limit on an instrument with this base; null: it sets none. */
 export function profileFigure(profile: ProfileName, key: LimitKey, base: string | null): Rational | null {
-  if (key === "maxInstrumentLeverage") return base !== null && majors.has(base) ? majorLeverage : otherLeverage;
+  if (key === "maxInstrumentLeverage") return defaultLeverage(base);
   return profiles[profile].limits[key] ?? null;
 }
 

@@ -20,6 +20,7 @@ import type {
 } from "./types.ts";
 import { checkRules } from "./check.ts";
 import { activeAt, underEmergencies } from "./emergencies.ts";
+import { defaultLeverage } from "./default-leverage.ts";
 import { compileHierarchy } from "./compile-limits.ts";
 
 const decimal = (text: string | undefined, absent: string): Rational => Rational.parse(text ?? absent);
@@ -76,7 +77,8 @@ function funding(own: FundingDocument = {}, all: FundingDocument = {}): FundingR
   };
 }
 
-function instrument(document: InstrumentDocument, all: FundingDocument | undefined): InstrumentRules {
+function instrument(document: InstrumentDocument, { funding: all, profile }: RuleDocument): InstrumentRules {
+  const absent = profile === undefined ? null : defaultLeverage(document.base);
   const limits = document.limits ?? {};
   return {
     id: document.id,
@@ -89,7 +91,7 @@ function instrument(document: InstrumentDocument, all: FundingDocument | undefin
     tick: optional(document.tick),
     lot: decimal(document.lot, finest),
     minNotional: decimal(document.minNotional, "0"),
-    maxLeverage: optional(document.maxLeverage),
+    maxLeverage: optional(document.maxLeverage) ?? absent,
     tierMode: document.tierMode ?? "progressive",
     notional: document.notional ?? "mark",
     tiers: (document.tiers ?? []).map((tier) => ({
@@ -227,7 +229,7 @@ function exact(document: RuleDocument, version: number): RuleSet {
   return {
     version,
     assets: new Map(document.assets.map((one) => [one.id, asset(one)])),
-    instruments: new Map(document.instruments.map((one) => [one.id, instrument(one, document.funding)])),
+    instruments: new Map(document.instruments.map((one) => [one.id, instrument(one, document)])),
     liquidation: liquidation(document.liquidation),
     warnings: (document.warnings ?? ["1.5", "1.25", "1.1"]).map((text) => Rational.parse(text)),
     warningRearm: decimal(document.warningRearm, "0.02"),
