@@ -27,6 +27,8 @@ interface DayCount {
  */
 export interface ActivityState {
   readonly days: Map<number, DayCount>;
+  /** The UTC day that they are of: at the first count of another those of the day before go. */
+  day: number;
   /** Lots bought in 24 h. */
   readonly volumes: Map<number, SlidingWindow>;
   /** Contracts within 2 % of mark on the thinner side, as last told. */
@@ -45,6 +47,7 @@ export interface ActivityState {
 export function newActivity(): ActivityState {
   return {
     days: new Map(),
+    day: 0,
     volumes: new Map(),
     depths: new Map(),
     closes: new Map(),
@@ -55,14 +58,17 @@ export function newActivity(): ActivityState {
   };
 }
 
-export function isActive({ next, ...kept }: ActivityState): boolean {
-  return next > 0 || Object.values(kept).some((one) => one.size > 0);
+export function isActive({ next, day, ...kept }: ActivityState): boolean {
+  return next > 0 || day > 0 || Object.values(kept).some((one) => one.size > 0);
 }
 
 /** What no limit of new rules needs is forgotten. */
 export function forgetUnused(activity: ActivityState, hierarchy: LimitHierarchy): void {
   const uses = (...keys: Parameters<typeof inUse>[1][]): boolean => keys.some((key) => inUse(hierarchy, key));
-  if (!uses("ordersPerDay", "tradesPerDay")) activity.days.clear();
+  if (!uses("ordersPerDay", "tradesPerDay")) {
+    activity.days.clear();
+    activity.day = 0;
+  }
   if (!uses("maxVolumeShare")) activity.volumes.clear();
   if (!uses("maxDepthShare")) activity.depths.clear();
   if (!uses("maxCorrelation")) activity.closes.clear();
@@ -96,13 +102,20 @@ function today({ activity, t }: Machine, account: number): DayCount {
   return { ...none, day, lastOrder: known?.lastOrder ?? "" };
 }
 
+function keepDay(activity: ActivityState, account: number, count: DayCount): void {
+  if (activity.day !== count.day)
+    for (const [other, { day }] of activity.days) if (day !== count.day) activity.days.delete(other);
+  activity.day = count.day;
+  activity.days.set(account, count);
+}
+
 /** LIM-21: an order that has not been counted yet. */
 export function countOrder(machine: Machine, account: number, order: string): void {
   const { activity, rules } = machine;
   if (!inUse(rules.hierarchy, "ordersPerDay")) return;
   const before = today(machine, account);
   if (before.lastOrder === order) return;
-  activity.days.set(account, { ...before, orders: before.orders + 1, lastOrder: order });
+  keepDay(activity, account, { ...before, orders: before.orders + 1, lastOrder: order });
 }
 
 /** LIM-21: fills of one order that follow each other are one trade; a fill of no order is one by itself. */
@@ -111,7 +124,7 @@ export function countTrade(machine: Machine, account: number, order: string | un
   if (!inUse(rules.hierarchy, "tradesPerDay")) return;
   const before = today(machine, account);
   if (order !== undefined && before.lastTraded === order) return;
-  activity.days.set(account, { ...before, trades: before.trades + 1, lastTraded: order ?? "" });
+  keepDay(activity, account, { ...before, trades: before.trades + 1, lastTraded: order ?? "" });
 }
 
 export function countsOfToday(machine: Machine, account: number): { readonly orders: number; readonly trades: number } {

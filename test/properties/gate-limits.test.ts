@@ -100,7 +100,7 @@ const step = fc.record({
   which: fc.nat(),
 });
 
-test("LIM-02 INV-10 in any order of questions, orders, fills and cancels the gate decides limits as plain sums do", () => {
+test("LIM-02 LIM-25 INV-10 in any order of questions, orders, fills and cancels the gate decides limits as plain sums do", () => {
   let [accepted, refused] = [0, 0];
   fc.assert(
     fc.property(fc.array(step, { minLength: 30, maxLength: 80 }), (steps) => {
@@ -126,6 +126,10 @@ test("LIM-02 INV-10 in any order of questions, orders, fills and cancels the gat
         const old = plain.live[which % Math.max(1, plain.live.length)];
         if (what === "ask") {
           const order = { id, instrument, side, qty: String(one.qty), price: "100" };
+          const largest = Number(gate.whatIf({ request: "w", account, order }, 0).largest ?? "0");
+          const passes = (size: number): boolean => plain.codes({ ...one, qty: size }).length === 0;
+          expect(largest === 0 || passes(largest)).toBe(true);
+          expect(largest === one.qty || !passes(largest + 1)).toBe(true);
           const { codes } = gate.check({ request: id, account, order }, 0);
           expect(codes).toEqual(plain.codes(one));
           if (codes.length === 0) {

@@ -79,6 +79,8 @@ describe("LIM-21 orders and trades of a day", () => {
     expect(codesOf(exchange, "carol", "buy 1 X")).not.toContain("orders_per_day");
     exchange.apply({ k: "time" }, day);
     expect(codesOf(exchange, "bob", "buy 1 X")).toEqual([]);
+    // Nobody is remembered for what he did the day before.
+    expect(exchange.engine.machine.activity.days.size).toBe(1);
   });
 
   test("what is approved counts before the log has told of it, and once when it has", () => {
