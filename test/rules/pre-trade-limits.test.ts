@@ -120,6 +120,22 @@ describe("LIM-02 limits of owners", () => {
       if (refused !== "-") expect(codesOf(made(), "alice", refused)).toEqual([code]);
     });
 
+  test("the gate asks the key that an order came with", () => {
+    const keys = { bot: { limits: { maxPosition: "2" }, restricted: ["Y"] } };
+    const until = 1_000;
+    const overrides = [
+      { level: "key", of: "hand", account: "alice", limit: "maxPosition", value: "1", until, reason: "new" } as const,
+    ];
+    const exchange = limitedExchange({ accounts: { alice: { keys } }, overrides });
+    const gate = new Gate(exchange.engine);
+    const ask = (text: string) => gate.check({ request: text, account: "alice", order: termsOf(text) }, 0).codes;
+    expect(ask("buy 3 X key bot")).toEqual(["position_limit"]);
+    expect(ask("buy 1 Y key bot")).toEqual(["instrument_restricted"]);
+    expect(ask("buy 2 X key hand")).toEqual(["position_limit"]);
+    expect(ask("buy 3 X key other")).toEqual([]);
+    expect(ask("buy 1 Y")).toEqual([]);
+  });
+
   test("what the account's own level says binds the account alone", () => {
     const accounts: Record<string, AccountDocument> = {
       alice: { limits: { maxPosition: "5" }, keys: { bot: { limits: { maxPosition: "2" } } } },

@@ -48,8 +48,8 @@ export function levelsOf(hierarchy: LimitHierarchy, subject: Subject): readonly 
   return found;
 }
 
-/** Whether anything but the exchange's and the instruments' own figures concerns a subject. */
-export function hasOwnLimits(hierarchy: LimitHierarchy, subject: Subject): boolean {
-  if (!hierarchy.layered) return false;
-  return levelsOf(hierarchy, subject).length > 0 || profileOf(hierarchy, subject) !== null;
+/** Whether an API key has figures of its own, or an override. */
+export function keySays({ accounts, overrides }: LimitHierarchy, account: string, key: string): boolean {
+  if (accounts.get(account)?.keys.has(key) === true) return true;
+  return overrides.some((one) => one.level === "key" && one.of === key && one.account === account);
 }

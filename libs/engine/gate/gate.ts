@@ -8,6 +8,7 @@ import type {
 } from "#libs/contracts/live/pre-trade.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { Rational } from "#libs/decimal/index.ts";
+import { keySays } from "#libs/domain/limits/subject.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Finding, Refusal, RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import type { Engine } from "../engine.ts";
@@ -323,9 +324,10 @@ export class Gate {
   }
 
   /** Whether the screen says yes; where it does not, or would look at too many orders again and again, `judge` decides. */
-  #passes(name: string, account: number, { order, stop = null }: Change, several: boolean): boolean {
+  #passes(name: string, account: number, { order, stop = null, key = null }: Change, several: boolean): boolean {
     if (this.#terms.mode !== "open" || account < 0) return false;
-    const { book } = this.#engine.machine;
+    const { book, rules } = this.#engine.machine;
+    if (key !== null && keySays(rules.hierarchy, name, key)) return false;
     const held = this.#reservations.of(name);
     const many = held.length + book.orders(account).length > ordersScreened;
     if (many && (several || this.#followed(name) !== undefined)) return false;
