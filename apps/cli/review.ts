@@ -6,9 +6,11 @@ import {
   reviewCodes,
   type ReviewedCode,
   reviewShadow,
+  reviewSlippage,
   reviewTotals,
   type ReviewTotals,
   type ShadowedCode,
+  type SlippageSum,
 } from "#libs/adapters/postgres/index.ts";
 import { type Utilisation, utilisation } from "#libs/engine/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
@@ -30,6 +32,7 @@ interface Review {
   readonly totals: ReviewTotals;
   readonly codes: readonly ReviewedCode[];
   readonly shadow: readonly ShadowedCode[];
+  readonly slippage: readonly SlippageSum[];
   /** By shard, as its accounts stand now. */
   readonly utilisation: Readonly<Record<string, readonly Utilisation[]>>;
 }
@@ -54,11 +57,15 @@ async function reviewOf(db: Database, shards: readonly string[], days: number, t
     totals: await reviewTotals(db, days),
     codes: await reviewCodes(db, days, top),
     shadow: await reviewShadow(db, days, top),
+    slippage: await reviewSlippage(db, days, top),
     utilisation: used,
   };
 }
 
-function* reviewText({ days, totals, codes, shadow, utilisation: used }: Review, paint: Style): Iterable<string> {
+function* reviewText(
+  { days, totals, codes, shadow, slippage, utilisation: used }: Review,
+  paint: Style,
+): Iterable<string> {
   const { accepted, rejected, accounts } = totals;
   yield paint.strong(`the last ${days} days: ${accepted} accepted, ${rejected} rejected, ${accounts} accounts`);
   const heads = ["reason", "refused", "accounts", "near", "passed soon", "explain --request"];
@@ -73,6 +80,20 @@ function* reviewText({ days, totals, codes, shadow, utilisation: used }: Review,
   if (rows.length > 0) yield* columns([heads, ...rows], "  ");
   for (const one of shadow)
     yield `  in shadow: ${one.code} would have refused ${one.decisions} of ${one.accounts} accounts`;
+  if (slippage.length > 0) yield paint.strong("fills that cost most against the mark of their decision, USD");
+  yield* columns(
+    slippage.map((one) => [
+      one.account,
+      one.instrument,
+      one.kind,
+      `${one.fills} fills`,
+      `${one.costUsd} of ${one.notionalUsd}`,
+      `average ${one.average}`,
+      `worst ${one.worst}`,
+      one.beyond === 0 ? "" : `${one.beyond} beyond the limit`,
+    ]),
+    "  ",
+  );
   for (const [shard, accountsOf] of Object.entries(used)) {
     yield paint.strong(`shard ${shard}: limits used most`);
     yield* columns(

@@ -7,6 +7,7 @@ import type { Gate } from "#libs/engine/gate/index.ts";
 import { oneLine } from "#libs/journal/index.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import type { BatchBuilder } from "./batch.ts";
+import type { FillSlippage } from "./fill-slippage.ts";
 import { lagSeconds } from "./gauges.ts";
 import { monotonic } from "./waiting.ts";
 
@@ -45,16 +46,18 @@ export class Applier {
   readonly #gate: Gate;
   readonly #batch: BatchBuilder;
   readonly #metrics: Metrics;
+  readonly #slippage: FillSlippage;
   /** Monotonic ms of the newest frame. */
   lastFrameAt = Number.NEGATIVE_INFINITY;
   /** How long after it was stored the latest entry of the log was applied, ms. */
   lateMs = 0;
 
-  constructor(engine: Engine, gate: Gate, batch: BatchBuilder, metrics: Metrics) {
+  constructor(engine: Engine, gate: Gate, batch: BatchBuilder, metrics: Metrics, slippage: FillSlippage) {
     this.#engine = engine;
     this.#gate = gate;
     this.#batch = batch;
     this.#metrics = metrics;
+    this.#slippage = slippage;
   }
 
   /** Applies one message. With any outcome but `applied` the position has not moved. */
@@ -110,6 +113,7 @@ export class Applier {
     if (entry.k === "frame") this.lastFrameAt = endedAt;
     this.#batch.add(seq, text, entry, result);
     this.#gate.applied(entry, endedAt);
+    this.#slippage.applied(machine, entry, result.effects);
     return true;
   }
 

@@ -1,4 +1,5 @@
 import { limited, type Logger } from "#libs/telemetry/logger.ts";
+import type { FillSlippage } from "./fill-slippage.ts";
 import { limits } from "./limits.ts";
 import { breathe } from "./waiting.ts";
 import type { Writer } from "./writer.ts";
@@ -6,6 +7,8 @@ import type { Writer } from "./writer.ts";
 /** Keeps the gate's answers in the database, behind the answers. When it cannot keep up they are dropped and counted. */
 export class Decisions {
   readonly #writer: Writer;
+  /** Compares fills with what was decided. */
+  readonly slippage: FillSlippage;
   readonly #warn: (fields: object, message: string) => void;
   #waiting: (() => string)[] = [];
   #timer: NodeJS.Timeout | null = null;
@@ -13,8 +16,9 @@ export class Decisions {
   #busy = false;
   dropped = 0;
 
-  constructor(writer: Writer, logger: Logger) {
+  constructor(writer: Writer, slippage: FillSlippage, logger: Logger) {
     this.#writer = writer;
+    this.slippage = slippage;
     this.#warn = limited((fields, message) => logger.warn(fields, message));
   }
 
@@ -37,6 +41,7 @@ export class Decisions {
     if (this.#timer !== null) clearTimeout(this.#timer);
     await this.#writing;
     await this.#write();
+    await this.slippage.stop();
   }
 
   #due(): void {

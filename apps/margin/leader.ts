@@ -18,6 +18,7 @@ import { BatchBuilder, type ClosedBatch } from "./batch.ts";
 import { ClockWriter } from "./clock-writer.ts";
 import { Committer } from "./committer.ts";
 import { Decisions } from "./decisions.ts";
+import { FillSlippage } from "./fill-slippage.ts";
 import { FactMetrics } from "./fact-metrics.ts";
 import { gateMode } from "./gate-mode.ts";
 import { ShardGauges } from "./gauges.ts";
@@ -101,7 +102,7 @@ export class Leader {
 
   constructor(parts: LeaderParts) {
     this.#parts = parts;
-    this.#decisions = new Decisions(parts.writer, parts.logger);
+    this.#decisions = new Decisions(parts.writer, new FillSlippage(parts), parts.logger);
     this.#facts = new FactMetrics(parts.metrics);
   }
 
@@ -232,7 +233,7 @@ export class Leader {
     const { engine, seq, chainHash, genesis } = recovered;
     const gate = new Gate(engine);
     const batch = new BatchBuilder(engine, shard, { seq, lastMessageHash: row.lastMessageHash, genesis });
-    const applier = new Applier(engine, gate, batch, metrics);
+    const applier = new Applier(engine, gate, batch, metrics, this.#decisions.slippage);
     const outbound = new Outbound({ bus, shard, leadership, logger }, published);
     const committer = new Committer(
       { writer, leadership, logger, metrics },

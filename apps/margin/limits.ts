@@ -44,6 +44,10 @@ export const limits = {
   /** Made into text in one go. */
   decisionsPerTurn: 16,
   decisionsMs: 250,
+  /** Marks of decisions that fills are compared with; sums of fills waiting to be kept, and how long they gather. */
+  slippageMarks: 100_000,
+  slippageRows: 5_000,
+  slippageMs: 5_000,
   /** Questions answered in one go, and waiting ones; beyond they are refused as `overloaded`. */
   questionsPerSlice: 64,
   questionsQueued: 5_000,

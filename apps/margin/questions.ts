@@ -165,7 +165,7 @@ export class Questions {
 
   /** Question and answer are kept in the words in which they went over the wire, with what else had been read. */
   #record(
-    { verb, data }: Asked,
+    { verb, value, data }: Asked,
     account: string,
     { request, decision, epoch, appliedSeq, frame, ruleVersion }: Decision | BatchDecision,
     answer: string,
@@ -176,6 +176,8 @@ export class Questions {
     const { shard, decisions } = this.#options;
     const { appliedSeq: entries, t } = engine.machine;
     const place = { shard, request, verb, account, decision, codes, epoch, appliedSeq, frame, ruleVersion, t };
+    if (decision === "accept" && verb !== "cancel")
+      decisions.slippage.decided(engine.machine, value as CheckRequest | AmendRequest | BatchRequest);
     decisions.add(() => {
       const read = `"overlay":${JSON.stringify(overlay)},"entries":${entries}`;
       return decisionLine(place, `{"asked":${textOf(data)},"answer":${answer},${read}}`);

@@ -17,6 +17,9 @@ export const retention = {
   reconciliationMs: 30 * dayMs,
   deadLetterMs: 90 * dayMs,
   providerCallMs: 90 * dayMs,
+  slippageMs: 90 * dayMs,
+  /** Since it was last seen: it is about people. */
+  evidenceMs: 365 * dayMs,
   /** Effects that are answered; entries that are published and applied, with their keys. */
   effectMs: 7 * dayMs,
   outboxMs: 7 * dayMs,
@@ -44,6 +47,8 @@ export async function upkeep(db: Database): Promise<Upkeep> {
     async () => pruneRecords(db, "reconciliation", retention.reconciliationMs, atOnce),
     async () => pruneRecords(db, "dead_letter", retention.deadLetterMs, atOnce),
     async () => pruneRecords(db, "provider_call", retention.providerCallMs, atOnce),
+    async () => pruneRecords(db, "fill_slippage", retention.slippageMs, atOnce),
+    async () => pruneRecords(db, "entity_evidence", retention.evidenceMs, atOnce),
     async () => pruneEffects(db, retention.effectMs, atOnce),
     async () => pruneOutbox(db, retention.outboxMs, atOnce),
   ])

@@ -9,6 +9,8 @@ const fast = [
   0.000_01, 0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5,
 ];
 const slow = [0.001, 0.002_5, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
+/** Of a price, below zero in who traded's favour. */
+const shares = [-0.01, -0.001, 0, 0.000_1, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.02, 0.05, 0.1];
 const sizes = [1, 2, 5, 10, 25, 50, 100, 250, 500, 1000];
 
 /**
@@ -67,12 +69,25 @@ function makers(registry: Registry) {
   };
 }
 
-function preTradeMetrics({ counters, histogram }: Makers) {
+function preTradeMetrics({ counters, histogram, histograms }: Makers) {
   return {
     riskCheckLatency: histogram(
       "risk_check_latency_seconds",
       "Time to answer a pre-trade check, inside the process",
       fast,
+    ),
+    fillSlippage: histograms(
+      "fill_slippage_ratio",
+      "How far fills went from the mark of their decision against who traded, as a share of it",
+      shares,
+      "instrument",
+      "kind",
+    ),
+    fillSlippageBeyond: counters(
+      "fill_slippage_beyond_total",
+      "Fills further from the mark of their decision than the rules permit",
+      "instrument",
+      "kind",
     ),
     riskChecks: counters("risk_checks_total", "Pre-trade checks by decision and first reason", "decision", "code"),
     positionUpdateLag: histogram(

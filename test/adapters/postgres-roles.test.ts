@@ -64,8 +64,9 @@ const rights = table(`
   balance               | raw     | -            | r          | -           | -
   dead_letter           | a       | -            | rd         | -           | -
   effect                | ra(w)   | r(w)         | rd         | -           | -
-  entity_evidence       | -       | -            | -          | -           | a(w)
+  entity_evidence       | -       | -            | rd         | -           | a(w)
   entry_outbox          | r       | ra(w)        | ra(w)d     | -           | a
+  fill_slippage         | raw     | -            | rd         | -           | -
   fact_cursor           | -       | raw          | raw        | -           | -
   fact                  | a       | r            | r          | -           | -
   gate_decision         | a       | -            | -          | -           | -
@@ -258,6 +259,8 @@ test("each role can do its work", async () => {
   expect(await pruneEffects(scheduler, 0)).toBe(1);
   for (const kind of ["notice", "reconciliation", "dead_letter"] satisfies PrunedTable[])
     expect(await pruneRecords(scheduler, kind, 0), kind).toBe(1);
+  for (const kind of ["fill_slippage", "entity_evidence"] satisfies PrunedTable[])
+    expect(await pruneRecords(scheduler, kind, 0), kind).toBe(0);
   expect(await raiseAlarm(scheduler, { id: "x", shard: null, code: "x", text: "x" })).toBe(true);
   expect((await partitionRoom(scheduler)).length).toBeGreaterThan(0);
   await acquireLease(scheduler, "scheduler", "me", 60_000);

@@ -34,4 +34,5 @@ export * from "./provider-calls.ts";
 export * from "./records.ts";
 export * from "./review.ts";
 export * from "./shard.ts";
+export * from "./slippage.ts";
 export * from "./snapshots.ts";

@@ -184,7 +184,7 @@ export async function readReconciliations(
   }));
 }
 
-export type PrunedTable = "notice" | "reconciliation" | "dead_letter" | "provider_call";
+export type PrunedTable = keyof typeof prunable;
 
 /** What is past its age and needs nothing more: notices that were not sent and calls without an outcome are kept. */
 const prunable = {
@@ -192,6 +192,8 @@ const prunable = {
   reconciliation: "at",
   dead_letter: "recorded_at",
   provider_call: "answered_at",
+  fill_slippage: "day",
+  entity_evidence: "to_timestamp(last_seen / 1000.0)",
 } as const;
 
 /** Removes what is older; returns how many, at most `limit`: call it again while it returns that. */
