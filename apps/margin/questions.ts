@@ -115,7 +115,7 @@ export class Questions {
       ...this.#basis(shard),
       ...expiry(made, now),
     };
-    this.#count(made.decision, made.codes[0]);
+    this.#count(made);
     const text = JSON.stringify(answer);
     const { account } = asked.value as CheckRequest;
     if (!made.replay) this.#record(asked, account, answer, text, made.codes, made.overlay, shard);
@@ -130,7 +130,7 @@ export class Questions {
       ...this.#basis(shard),
       ...expiry(made, now),
     };
-    for (const one of made.results) this.#count(one.decision, one.codes[0]);
+    for (const one of made.results) this.#count(one);
     const codes = [...new Set(made.results.flatMap((one) => one.codes))];
     const account = (asked.value as BatchRequest).orders[0]?.account ?? "";
     const text = JSON.stringify(answer);
@@ -144,7 +144,7 @@ export class Questions {
   }
 
   #refusal(code: string, request: string): string {
-    this.#count("reject", code);
+    this.#count({ decision: "reject", codes: [code] });
     const { epoch } = this.#options;
     const basis = { epoch, appliedSeq: 0, frame: 0, ruleVersion: 0 };
     const answer: Decision = {
@@ -159,8 +159,11 @@ export class Questions {
     return JSON.stringify(answer);
   }
 
-  #count(decision: string, code: string | undefined): void {
-    this.#options.metrics.riskChecks.with(decision, code ?? "").inc();
+  #count({ decision, codes, shadow = [] }: Pick<Decision, "decision" | "codes" | "shadow">): void {
+    const { riskChecks, riskReasons } = this.#options.metrics;
+    riskChecks.with(decision, codes[0] ?? "").inc();
+    for (const code of codes) riskReasons.with(code, "no").inc();
+    for (const code of shadow) riskReasons.with(code, "yes").inc();
   }
 
   /** Question and answer are kept in the words in which they went over the wire, with what else had been read. */

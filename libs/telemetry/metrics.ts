@@ -90,6 +90,12 @@ function preTradeMetrics({ counters, histogram, histograms }: Makers) {
       "kind",
     ),
     riskChecks: counters("risk_checks_total", "Pre-trade checks by decision and first reason", "decision", "code"),
+    riskReasons: counters(
+      "risk_check_reasons_total",
+      "Reasons of pre-trade checks, each of every refusal, and those of checks in shadow",
+      "code",
+      "shadow",
+    ),
     positionUpdateLag: histogram(
       "position_update_lag_seconds",
       "From a fill's storing in the log to its position in memory",
