@@ -161,6 +161,41 @@ test("LIM-26 who stands at a limit that is lowered is beyond it, though one more
   expect(aliceIn(proposed(exchange, { limits: { maxPosition: "10.0" } }))).toBeUndefined();
 });
 
+test("LIM-26 a warning that stands given is not given again, and free margin that shrinks refuses nothing by itself", () => {
+  // At a ratio of 1.4 the warning of 1.5 has been given; at 1.35 it still stands.
+  expect(aliceIn(proposed(exchangeWith("70", "10"), JSON.parse(tiersOf("0.06", "0.052"))))).toBeUndefined();
+  // 105 of equity covers 100 of margin but not one lot more; at a weight of 0.99 it is 103.95, and neither has changed.
+  const weight = { assets: [{ id: "USDT", slices: [{ weight: "0.99" }] }] };
+  expect(aliceIn(proposed(exchangeWith("105", "10"), weight))).toBeUndefined();
+});
+
+test("LIM-26 orders that may open are asked about like positions, each on its side", () => {
+  const exchange = exchangeWith("1000", "1");
+  const rest = (account: string, side: "buy" | "sell", price: string) =>
+    exchange.apply({ k: "order", account, id: `o-${account}`, instrument: "X", side, qty: "5", price });
+  exchange.cash("bob", "1000");
+  exchange.cash("carol", "1000");
+  rest("bob", "buy", "99");
+  rest("carol", "sell", "101");
+  const found = proposed(exchange, { limits: { maxPosition: "5" } });
+  const refused = found.accounts.map(({ account, refusals }) => [account, refusals.map((one) => one.side)]);
+  expect(refused.filter(([account]) => account !== "maker")).toEqual([
+    ["bob", ["buy"]],
+    ["carol", ["sell"]],
+  ]);
+});
+
+test("LIM-26 accounts of the same ratio are listed by id", () => {
+  const exchange = new TestExchange();
+  exchange.cash("maker", "1000000");
+  for (const account of ["b", "c", "a", "d"]) {
+    exchange.cash(account, "100");
+    exchange.trade(account, "maker", "10");
+  }
+  const found = proposed(exchange, JSON.parse(tiersOf("0.12", "0.1")));
+  expect(found.accounts.map((one) => one.account)).toEqual(["a", "b", "c", "d"]);
+});
+
 test("LIM-26 nothing happens to the book that was copied, and the answer names the entry it was made after", () => {
   const exchange = exchangeWith("100", "10");
   const hash = exchange.engine.stateHash();
