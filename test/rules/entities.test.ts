@@ -1,7 +1,12 @@
 import { describe, expect, test } from "vitest";
 import { Rational } from "#libs/decimal/index.ts";
 import { confirm } from "#libs/domain/entities/confirm.ts";
-import { type EvidenceKind, type EvidenceRecord, type SeenFill } from "#libs/domain/entities/evidence.ts";
+import {
+  detectionDefaults,
+  type EvidenceKind,
+  type EvidenceRecord,
+  type SeenFill,
+} from "#libs/domain/entities/evidence.ts";
 import { detectEntities, type Proposal } from "#libs/domain/entities/proposals.ts";
 import { table } from "#test/support/table.ts";
 
@@ -98,6 +103,25 @@ test("LIM-43 what the rules put together already is no news, what they do not ye
   expect(more).toMatchObject({ accounts: ["a", "b", "c"], entities: ["one"] });
   const [torn] = detectEntities(records, [], known("a=one c=two")).proposals;
   expect(torn?.entities).toEqual(["one", "two"]);
+});
+
+test("LIM-43 accounts of two entities that evidence joins are told, though every one of them is known", () => {
+  const known = new Map([
+    ["a", "one"],
+    ["b", "two"],
+  ]);
+  expect(detectEntities(evidence("device x a b"), [], known).proposals).toMatchObject([{ entities: ["one", "two"] }]);
+});
+
+test("LIM-41 what is common and what a kind weighs are data, and a value is seen from its first to its last time", () => {
+  const rules = { ...detectionDefaults, commonAbove: 3, threshold: Rational.parse("0.4") };
+  const shared = evidence("deposit_address x a b c");
+  const found = (commonAbove: number) => detectEntities(shared, [], new Map(), { ...rules, commonAbove }).proposals;
+  expect([found(3).length, found(2).length]).toEqual([1, 0]);
+  const times = (account: string, from: number, until: number) =>
+    ({ account, kind: "device", hash: "x", from, until }) as const;
+  const seen = [times("a", 30, 40), times("a", 10, 20), times("b", 15, 15), times("b", 16, 17)];
+  expect(detectEntities(seen, []).proposals[0]?.links[0]?.reasons).toMatchObject([{ from: 15, until: 40 }]);
 });
 
 test("LIM-43 a confirmation is a change of the rules with all accounts of the entity, and takes none from another", () => {

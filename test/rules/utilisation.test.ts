@@ -19,6 +19,7 @@ const measures = table(`
   {"maxSectorShare":"0.01"}                 | maxSectorShare of X | 600  | 1000   | 0.6    | X and Y are of one sector
   {"maxOpenPositions":3}                    | maxOpenPositions | 2       | 3      | 0.6667 | rounded up
   {"maxPosition":"100","maxGrossUsd":"700"} | maxGrossUsd      | 600     | 700    | 0.8572 | the fullest of several
+  {"maxPosition":"0","maxGrossUsd":"100"}   | maxPosition of X | 4       | 0      | -      | what may be nothing is fuller than what is six times too much
   {"maxPosition":"0"}                       | maxPosition of X | 4       | 0      | -      | what may be nothing
 `);
 for (const { limits, limit, value, bound, share, because } of measures)
@@ -54,6 +55,9 @@ test("LIM-44 orders count, an owner's accounts count together where the limit bi
     ["alice", "12", "20", "exchange"],
   ]);
   expect(utilisation(exchange.engine, 1)).toHaveLength(1);
+  hold(exchange, "bob -11 X");
+  const [short] = utilisation(exchange.engine, 10).filter((one) => one.account === "bob");
+  expect(short).toMatchObject({ limit: "maxPosition", value: "6", bound: "6" });
 });
 
 test("LIM-44 initial margin is a limit like the others", () => {

@@ -60,10 +60,8 @@ export function utilisation({ machine }: Engine, most: number): Utilisation[] {
     });
 }
 
-/** By value / bound, cross-multiplied; what may be nothing and is something is above everything. */
+/** By value / bound, cross-multiplied, so that what may be nothing and is something is above everything; no bound is below zero. */
 function compare(left: Measure, right: Measure): number {
-  const [one, other] = [left.bound.sign <= 0, right.bound.sign <= 0];
-  if (one || other) return Number(one) - Number(other);
   return left.value.times(right.bound).compare(right.value.times(left.bound));
 }
 
@@ -84,8 +82,9 @@ function measuresOf(machine: Machine, standing: Standing): Measure[] {
   const subject = { account: standing.name, entity: standing.entity, key: null };
   const own = portfolioOf([standing]);
   const owners = portfolioOf([standing, ...standing.peers()]);
+  const equity = Rational.max(Rational.zero, standing.initialEquity);
   const found: Measure[] = [
-    { limit: "initialMargin", instrument: null, value: standing.im, bound: standing.initialEquity, level: "margin" },
+    { limit: "initialMargin", instrument: null, value: standing.im, bound: equity, level: "margin" },
   ];
   const add = (
     limit: LimitKey,
