@@ -40,6 +40,7 @@ test(
     expect(summary.trades).toBeGreaterThan(0);
     expect(summary.checks.map(({ what }) => what)).toEqual([
       "stages of the waterfall",
+      "checks of the gate refuse",
       "came to rest",
       "memory = matching engine",
       "memory = PostgreSQL, shard 0",

@@ -1,7 +1,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startChild } from "#libs/process/child.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { rootFolder } from "#libs/process/root.ts";
+import { withDrill } from "./drill-cases.ts";
 import type { Program } from "./processes.ts";
 
 /** What of the venue's crowd a run is asked for; handed on as it is. */
@@ -15,7 +17,7 @@ export interface CrowdArguments {
 const crowdWords = (crowd: CrowdArguments): string[] =>
   (["crash", "traders", "seed", "to"] as const).flatMap((name) => [`--${name}`, String(crowd[name])]);
 
-/** Writes the demonstration's rules, which the venue's crowd is the author of. */
+/** Writes the demonstration's rules: those of the venue's crowd, and what the drill of the gate needs. */
 export async function writeRules(file: string, crowd: CrowdArguments): Promise<void> {
   const lines: string[] = [];
   const errors: string[] = [];
@@ -33,7 +35,7 @@ export async function writeRules(file: string, crowd: CrowdArguments): Promise<v
   });
   const { code } = await child.exit;
   if (code !== 0) throw new Error(`the rules could not be made: ${errors.join("\n")}`);
-  writeFileSync(file, lines.join("\n"));
+  writeFileSync(file, JSON.stringify(withDrill(JSON.parse(lines.join("\n")) as RuleDocument)));
 }
 
 /** All of a run, in the order in which they start: prices flow before anybody asks for them. */

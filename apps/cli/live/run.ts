@@ -1,6 +1,7 @@
 import { join } from "node:path";
 import { createLogUpdate } from "log-update";
 import { removeStreams } from "#libs/adapters/nats/index.ts";
+import { openDatabase } from "#libs/adapters/postgres/index.ts";
 import { connectRedis, removeKeys } from "#libs/adapters/redis/index.ts";
 import { wait } from "#libs/process/backoff.ts";
 import { clockSetting } from "#libs/process/clock.ts";
@@ -8,6 +9,7 @@ import type { ServerUrls } from "#libs/process/environment.ts";
 import { count, minute, usd } from "../crash-figures.ts";
 import { style } from "../output.ts";
 import { type CrowdArguments, everyProgram, writeRules } from "./crowd.ts";
+import { Drill } from "./drill.ts";
 import { reckon } from "./ending.ts";
 import type { Measured } from "./latencies.ts";
 import { LiveModel } from "./model.ts";
@@ -54,7 +56,12 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
     const processes = new Processes(environmentOf(servers, options, rules, beganAt));
     stops.push(() => processes.stop());
     await processes.start(everyProgram(options), say, stop);
-    const view = new View(options, { model, watch, processes, beganAt });
+    const db = openDatabase({ url: servers.databaseUrl, name: "live", max: 1 });
+    stops.push(() => db.close());
+    const over = new AbortController();
+    stops.push(async () => over.abort());
+    const drill = new Drill({ bus: watch.bus, db, model, shards: options.shards, signal: over.signal });
+    const view = new View(options, { model, watch, processes, drill, beganAt });
     stops.push(async () => view.stop());
     view.start();
     while (!stop.aborted && !(options.once && processes.marketOver)) await wait(drawMs, stop);
@@ -65,8 +72,9 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
     }
     const shown = await view.last();
     view.stop();
+    const refusals = await drill.ended();
     const checks = await reckon({ servers, processes, watch, model, shards: options.shards }, say);
-    return summarise(shown, options, [stagesReached(model, options.everyStage), ...checks]);
+    return summarise(shown, options, [stagesReached(model, options.everyStage), refusals, ...checks]);
   } finally {
     for (const one of stops.reverse()) await one();
   }
@@ -103,6 +111,7 @@ interface Seen {
   readonly model: LiveModel;
   readonly watch: Watch;
   readonly processes: Processes;
+  readonly drill: Drill;
   /** Wall ms. */
   readonly beganAt: number;
 }
@@ -165,7 +174,7 @@ class View {
   }
 
   #line(): string {
-    const { model } = this.#seen;
+    const { model, drill } = this.#seen;
     const states = [...model.states.values()].map(
       ({ shard, state, appliedSeq }) => `${shard} ${state} ${count(appliedSeq)}`,
     );
@@ -173,6 +182,6 @@ class View {
       .sort(([left], [right]) => left - right)
       .map(([stage, { steps }]) => `${stage}:${steps}`);
     const at = model.t === 0 ? "not begun" : minute(model.t);
-    return `${at}  shard ${states.join(", ") || "starting"}  trades ${count(model.venue?.trades ?? 0)}  liquidations ${count(model.liquidations)}  steps by stage ${stages.join(" ") || "none"}  fund paid ${usd(model.fundPaidUsd)}`;
+    return `${at}  shard ${states.join(", ") || "starting"}  trades ${count(model.venue?.trades ?? 0)}  liquidations ${count(model.liquidations)}  steps by stage ${stages.join(" ") || "none"}  fund paid ${usd(model.fundPaidUsd)}  checks seen to refuse ${drill.shown}`;
   }
 }

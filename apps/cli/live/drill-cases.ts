@@ -1,0 +1,145 @@
+import type { AccountDocument } from "#libs/domain/rule-set/limit-documents.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
+
+/** What is asked: an order, or the amendment of one. */
+export type Ask = { readonly order: OrderTerms } | { readonly amend: string; readonly qty: string };
+
+/** One code and how to be refused with it. The account is `drill-<code>`; its last question is refused, those before it need not be. */
+export interface Case {
+  readonly code: string;
+  readonly account?: AccountDocument;
+  /** `price`: the mark on the tick. `request`: the same for every question of the case. */
+  readonly asks: (price: string) => readonly Ask[];
+  readonly sameRequest?: boolean;
+}
+
+export const drillInstrument = "DRILL-PERP";
+const banned = "DRILL-BANNED";
+const unpriced = "DRILL-UNPRICED";
+/** Never quoted by anybody. */
+const unquoted = "DRILL";
+/** Quoted by the drill itself, always the same: no crash moves it, so that no breaker is in the way. */
+export const calm = { asset: "CALM", source: "drill", price: "1" } as const;
+export const drillDecimals = 3;
+
+const some = "50";
+const order = (price: string, changes: Partial<OrderTerms> = {}): Ask => ({
+  order: { id: "o-1", instrument: drillInstrument, side: "buy", qty: some, price, ...changes },
+});
+const times = (price: string, factor: number): string => (Number(price) * factor).toFixed(drillDecimals);
+const one = (changes: Partial<OrderTerms> = {}) => ({
+  asks: (price: string): Ask[] => [order(price, changes)],
+});
+const two = (changes: Partial<OrderTerms> = {}) => ({
+  asks: (price: string): Ask[] => [order(price), order(price, { id: "o-2", ...changes })],
+});
+const limited = (code: string, limits: AccountDocument["limits"] & object): Case => ({
+  code,
+  account: { limits },
+  ...one(),
+});
+const here = (code: string, limits: NonNullable<AccountDocument["instruments"]>[string]): Case => ({
+  code,
+  account: { instruments: { [drillInstrument]: limits } },
+  ...one(),
+});
+
+/** Every code that a question by itself can meet: others need a state of the exchange, which a run comes by or not. */
+export const drillCases: readonly Case[] = [
+  { code: "request_reused", sameRequest: true, ...two() },
+  { code: "order_unknown", asks: () => [{ amend: "none", qty: some }] },
+  { code: "halted", ...one() },
+  { code: "unknown_instrument", ...one({ instrument: "NO-PERP" }) },
+  { code: "out_of_range", ...one({ qty: "99999999999999999999", price: "99999999999999999999" }) },
+  { code: "price_missing", ...one({ instrument: unpriced }) },
+  { code: "tick_size", asks: (price) => [order(`${price}5`)] },
+  { code: "lot_size", ...one({ qty: "50.5" }) },
+  here("order_size", { maxOrderQty: "10" }),
+  { code: "min_notional", ...one({ qty: "1" }) },
+  { code: "price_band", asks: (price) => [order(times(price, 1.5))] },
+  { code: "stop_price", asks: (price) => [order(price, { stop: times(price, 1.01) })] },
+  { code: "reduce_only_violation", ...one({ reduceOnly: true }) },
+  { code: "duplicate_order_id", ...two({ id: "o-1" }) },
+  { code: "leverage", ...one({ qty: "1000000" }) },
+  { code: "initial_margin", ...one({ qty: "1000000" }) },
+  here("position_limit", { maxPosition: "10" }),
+  here("open_interest_limit", { maxOpenInterest: "10" }),
+  here("open_interest_share", { maxOpenInterestShare: "0.1" }),
+  here("volume_share", { maxVolumeShare: "0.1" }),
+  here("depth_share", { maxDepthShare: "0.1" }),
+  limited("gross_limit", { maxGrossUsd: "1" }),
+  limited("net_limit", { maxNetUsd: "1" }),
+  limited("notional_limit", { maxNotionalUsd: "1" }),
+  limited("delta_limit", { maxDeltaUsd: "1" }),
+  limited("open_positions", { maxOpenPositions: 0 }),
+  limited("exposure", { maxExposure: "0.0001" }),
+  here("position_share", { maxPositionShare: "0.0001" }),
+  limited("sector_share", { maxSectorShare: "0.0001" }),
+  { ...limited("velocity_orders", { velocity: [{ windowMs: 60_000, orders: 1 }] }), ...two() },
+  limited("velocity_value", { velocity: [{ windowMs: 60_000, valueUsd: "1" }] }),
+  { ...limited("orders_per_day", { ordersPerDay: 1 }), ...two() },
+  limited("trades_per_day", { tradesPerDay: 0 }),
+  { code: "counterparty_limit", account: { counterparty: "broker", limits: { maxCounterpartyUsd: "1" } }, ...one() },
+  { code: "venue_limit", account: { venue: "elsewhere", limits: { maxVenueUsd: "1" } }, ...one() },
+  { code: "short_ban", ...one({ side: "sell", instrument: banned }) },
+  { code: "locate", ...one({ side: "sell" }) },
+  { code: "instrument_restricted", account: { restricted: [drillInstrument] }, ...one() },
+  {
+    code: "risk_per_trade",
+    account: { limits: { maxRiskShare: "0.000001" } },
+    asks: (price) => [order(price, { stop: times(price, 0.9) })],
+  },
+];
+
+export const drillAccount = (code: string): string => `drill-${code}`;
+
+/**
+ * The demonstration's rules with every limit in force for everybody, wide enough for its crowd, and for each case an account whose own
+ * limits it cannot keep, on instruments that nobody else trades.
+ */
+export function withDrill(document: RuleDocument): RuleDocument {
+  const accounts = Object.fromEntries(
+    drillCases.flatMap(({ code, account }) => (account === undefined ? [] : [[drillAccount(code), account]])),
+  );
+  const common = { kind: "linear", base: unquoted, quote: "USDT", settle: "USDT", tick: "0.001", lot: "1" } as const;
+  const tiers = [{ from: "0", im: "0.05", mm: "0.025" }];
+  const place = {
+    sector: "drill",
+    shorting: "locate",
+    minNotional: "20",
+    priceBand: "0.1",
+    maxLeverage: "20",
+  } as const;
+  return {
+    ...document,
+    assets: [...document.assets, { id: unquoted }, { id: calm.asset }],
+    marks: {
+      ...document.marks,
+      sources: { ...document.marks?.sources, [calm.asset]: { [calm.source]: "1" } },
+    },
+    instruments: [
+      ...document.instruments,
+      { id: drillInstrument, index: calm.asset, ...common, ...place, tiers },
+      { id: banned, index: calm.asset, ...common, ...place, shorting: "banned", tiers },
+      { id: unpriced, index: unquoted, ...common, ...place, tiers },
+    ],
+    limits: { ...wide, ...document.limits },
+    accounts: { ...document.accounts, ...accounts },
+  };
+}
+
+/** Figures that nobody in the crowd comes near: what they are measured against is worked out for every order all the same. */
+const wide: NonNullable<RuleDocument["limits"]> = {
+  maxNotionalUsd: "1000000000000",
+  maxGrossUsd: "1000000000000",
+  maxNetUsd: "1000000000000",
+  maxDeltaUsd: "1000000000000",
+  maxOpenPositions: 1_000,
+  maxExposure: "10000",
+  maxCounterpartyUsd: "1000000000000",
+  maxVenueUsd: "1000000000000",
+  ordersPerDay: 10_000_000,
+  tradesPerDay: 10_000_000,
+  velocity: [{ windowMs: 1_000, orders: 100_000, valueUsd: "1000000000000" }],
+};
