@@ -42,6 +42,8 @@ export class Inbox {
   readonly #options: InboxOptions;
   readonly #quotes = new Map<string, HeldQuote>();
   readonly #books = new Map<string, HeldBook>();
+  /** Instrument → depth of its book, that nobody has taken yet. */
+  #depths = new Map<string, string>();
   /** Asset → source → UTC ms of the newest quote let in. */
   readonly newest = new Map<string, Map<string, number>>();
   #arrived: number | null = null;
@@ -91,7 +93,16 @@ export class Inbox {
     const untimely = this.#untimely(t, rules);
     if (untimely !== null) return refuse(untimely, `its time is ${t}`);
     const held = this.#books.get(instrument);
-    if (held === undefined || held.t <= t) this.#books.set(instrument, read.value);
+    if (held !== undefined && held.t > t) return;
+    this.#books.set(instrument, read.value);
+    if (read.value.depth !== undefined) this.#depths.set(instrument, read.value.depth);
+  }
+
+  /** The depths of books told since this was last asked, by instrument. */
+  takeDepths(): Readonly<Record<string, string>> {
+    const depths = Object.fromEntries(this.#depths);
+    this.#depths = new Map();
+    return depths;
   }
 
   /** Hands all that was held to `prices`; returns when the oldest of it arrived (monotonic ms), null: no quote did. */
@@ -109,7 +120,8 @@ export class Inbox {
   forget(rules: RuleSet): void {
     for (const [key, { asset, source }] of this.#quotes)
       if (rules.marks.sources.get(asset)?.has(source) !== true) this.#quotes.delete(key);
-    for (const instrument of this.#books.keys()) if (!rules.instruments.has(instrument)) this.#books.delete(instrument);
+    for (const held of [this.#books, this.#depths])
+      for (const instrument of held.keys()) if (!rules.instruments.has(instrument)) held.delete(instrument);
     for (const [asset, bySource] of this.newest) {
       const named = rules.marks.sources.get(asset);
       for (const source of bySource.keys()) if (named?.has(source) !== true) bySource.delete(source);

@@ -2,6 +2,7 @@ import { type Bus, type EntryWriter, openEntryWriter } from "#libs/adapters/nats
 import { type Database, Deposed, saveMarkInputs } from "#libs/adapters/postgres/index.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import { type PriceFrame, PriceFrames } from "#libs/domain/collateral/price-frames.ts";
+import { inUse } from "#libs/domain/limits/in-use.ts";
 import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 import { type Clock, monotonicMs } from "#libs/process/clock.ts";
 import type { Lease } from "#libs/process/lease-holder.ts";
@@ -151,11 +152,24 @@ export class Leader {
 
   #published = Number.NEGATIVE_INFINITY;
 
-  #publish(frame: PriceFrame, t: number, arrived: number | null, cause: "start" | "tick" | "jump" | "heartbeat"): void {
+  #publish(
+    priced: PriceFrame,
+    t: number,
+    arrived: number | null,
+    cause: "start" | "tick" | "jump" | "heartbeat",
+  ): void {
+    const frame = this.#withDepths(priced);
     this.#parts.metrics.markFrames.with(cause).inc();
     this.#published = monotonicMs();
     this.#pace.framed(this.#published);
     for (const log of this.#logs) log.offer(frame, t, arrived);
+  }
+
+  /** Depths go with whatever goes, where some limit is measured by them. */
+  #withDepths(frame: PriceFrame): PriceFrame {
+    if (!inUse(this.#rules.hierarchy, "maxDepthShare")) return frame;
+    const depth = this.#parts.inbox.takeDepths();
+    return Object.keys(depth).length === 0 ? frame : { ...frame, depth };
   }
 
   #followRules(): void {

@@ -223,20 +223,26 @@ test("NATS killed while entries flow: nothing that it acknowledged is lost", asy
   const app = await shard.start();
   await app.whenMessage("ready");
   let acknowledged = 0;
+  let enough = false;
   const writing = (async () => {
-    for (let count = 0; count < 60; count += 1) {
+    while (!enough) {
       await trade(shard);
       acknowledged += 1;
     }
   })();
-  for (const part of [10, 30]) {
-    await eventually("trades", async () => Promise.resolve(acknowledged >= part));
+  const more = async (): Promise<void> => {
+    const from = acknowledged;
+    await eventually("trades", async () => Promise.resolve(acknowledged >= from + 10));
+  };
+  for (let time = 0; time < 2; time += 1) {
+    await more();
     await nats().kill();
-    expect(acknowledged).toBeLessThan(60);
     await nats().restart();
   }
+  await more();
+  enough = true;
   await writing;
-  expect((await shard.settled()).sources["venue"]).toBe(120);
+  expect((await shard.settled()).sources["venue"]).toBe(2 * acknowledged);
   expect(app.running).toBe(true);
   expect((await check(shard, "r-1", "0.1")).decision).toBe("accept");
   await expectExact(shard);

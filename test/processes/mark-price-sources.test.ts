@@ -8,7 +8,17 @@ import { messagesOf } from "#test/support/streams.ts";
 
 const rules: RuleDocument = {
   assets: [{ id: "USDT" }, { id: "BTC" }],
-  instruments: [{ id: "BTC-PERP", kind: "linear", base: "BTC", quote: "USDT", settle: "USDT", index: "BTC" }],
+  instruments: [
+    {
+      id: "BTC-PERP",
+      kind: "linear",
+      base: "BTC",
+      quote: "USDT",
+      settle: "USDT",
+      index: "BTC",
+      limits: { maxDepthShare: "0.5" },
+    },
+  ],
   // c counts for more than either of the others, not for more than both.
   marks: { sources: { BTC: { a: "2", b: "2", c: "3" } }, outlier: "0.05", staleMs: 600_000, quorum: 2 },
 };
@@ -86,6 +96,24 @@ test("a jump is framed at once; one source that cries is not a jump, and however
     clearInterval(cry);
   }
   expect(await caused("jump")).toBe(quiet);
+}, 60_000);
+
+test("LIM-14 the depth that the matching engine tells goes on with the frames, where a limit is measured by it", async () => {
+  const all = bench();
+  const { bus } = all;
+  const app = await all.start();
+  await app.whenMessage("leading");
+  const frames = await all.framesOf("0");
+  all.say("50000");
+  const t = Date.now();
+  bus.publish(bus.names.subjects.book("BTC-PERP"), { instrument: "BTC-PERP", price: "50010", depth: "12.5", t });
+  expect((await frames.until((frame) => frame.depth !== undefined)).depth).toEqual({ "BTC-PERP": "12.5" });
+  bus.publish(bus.names.subjects.book("BTC-PERP"), { instrument: "BTC-PERP", price: "50010", depth: "0", t: t + 1 });
+  await frames.until((frame) => frame.depth?.["BTC-PERP"] === "0");
+  // Told once: what has not changed is not said again.
+  all.say("50100");
+  await frames.until((frame) => frame.index?.["BTC"] === "50100");
+  expect(frames.seen.filter((frame) => frame.depth !== undefined)).toHaveLength(2);
 }, 60_000);
 
 test("looking for jumps that are none, as often as it may be done, keeps no ordinary frame back", () => {

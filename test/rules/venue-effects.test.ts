@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
 import { slotCount } from "#libs/contracts/live/shards.ts";
+import { Rational } from "#libs/decimal/index.ts";
 import type { Command, Numbered, VenueEffect } from "#apps/venue/matching/commands.ts";
 import { applyCommand } from "#apps/venue/matching/exchange.ts";
 import type { Floor } from "#apps/venue/matching/floor.ts";
+import { depthAround } from "#apps/venue/service/books.ts";
 import { readFacts } from "#apps/venue/service/facts.ts";
 import { venueDocument, venueParts } from "../support/venue.ts";
 
@@ -187,6 +189,36 @@ test("a scope is emptied, of this shard and of nobody else, and told again nothi
   const all = { id: "e-more", effect: "cancel_all", scope: "global", of: null, accounts: null, since: 1 } as const;
   expect(kinds(act(floor, all).entries)).toEqual(["cancel", "cancelled"]);
   expect([floor.orders.size, floor.massCancels]).toEqual([0, 2]);
+});
+
+test("LIM-14 depth is what stands within two per cent of the middle, on the side that has less", () => {
+  const floor = made();
+  const [book, grid] = [floor.book("BTC-PERP"), floor.grid("BTC-PERP")];
+  const around = (middle: string): number => depthAround(book, grid, Rational.parse(middle));
+  for (const [side, lots, limit] of [
+    ["buy", 3, 9_800],
+    ["buy", 5, 9_799],
+    ["sell", 9, 10_000],
+    ["sell", 4, 10_200],
+    ["sell", 7, 10_201],
+  ] as const)
+    place(floor, side === "buy" ? "a1" : "a2", side, lots, limit);
+  const tick = Number(grid.tick.toStringDown());
+  // Bids down to 98 % of it, asks up to 102 %: 3 against 13; a little higher only what is dearer falls away.
+  expect(around(String(10_000 * tick))).toBe(3);
+  expect(around(String(10_005 * tick))).toBe(0);
+});
+
+test("LIM-20 LIM-27 a stop and a key go with the order into the log, and stay with it when it is amended", () => {
+  const floor = made();
+  const terms = { account: "a1", id: "o-stop", instrument: "BTC-PERP", side: "buy", lots: 4, limit: 90 } as const;
+  const more = { market: false, ioc: false, reduceOnly: false, stop: "80", key: "k-1" };
+  const approval = { request: "r-1", epoch: 1, until: 9 };
+  const placed = send(floor, { c: "place", terms: { ...terms, ...more }, approval } as Omit<Command, "t">);
+  expect(placed.entries).toMatchObject([{ k: "order", stop: "80", key: "k-1" }]);
+  const change = { c: "amend", account: "a1", id: "o-stop", total: 6, limit: 91 } as const;
+  const amended = send(floor, { ...change, approval: { ...approval, lots: 6 } } as Omit<Command, "t">);
+  expect(amended.entries.at(-1)).toMatchObject({ k: "order", id: "o-stop", stop: "80", key: "k-1" });
 });
 
 test("an order never trades with its own account: the newer one ends", () => {

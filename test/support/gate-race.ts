@@ -3,6 +3,8 @@ import { expect } from "vitest";
 import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { Rational } from "#libs/decimal/index.ts";
+import { cancelsRestingOrders, strictest } from "#libs/domain/breakers/states.ts";
+import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { HaltState } from "#libs/domain/rule-set/types.ts";
 import { Gate, type GateVerdict, recheck } from "#libs/engine/index.ts";
 import { perpetual, rules } from "./exchange.ts";
@@ -87,6 +89,8 @@ export class GateRace {
   now = 0;
   readonly counts = { accepted: 0, refused: 0, halted: 0 };
   readonly #halts = new Map<string, HaltState>();
+  /** Scopes that the matching engine has not said to be empty yet; the exchange's is "". */
+  readonly #emptying = new Set<string>();
   #named = 0;
   readonly #first = new Map<string, Asked & { readonly codes: readonly string[] }>();
 
@@ -169,8 +173,7 @@ export class GateRace {
     const { engine } = this.live;
     const pool = poolWith(engine, of, this.approved);
     const terms = termsOf(engine, of, order);
-    const states = [this.#halts.get("") ?? "normal", this.#halts.get(of) ?? "normal"];
-    return [...haltedCodes(states, pool, terms, null), ...slowCodes(engine, pool, terms, null)];
+    return [...this.halted(of, pool, terms, null), ...slowCodes(engine, pool, terms, null)];
   }
 
   private approve(request: string, { account: of, order }: Asked): void {
@@ -243,11 +246,10 @@ export class GateRace {
       price: one.price === null ? old.price : Rational.ofInteger(one.price),
     };
     const same = old.price === null ? terms.price === null : terms.price !== null && terms.price.equals(old.price);
-    const states = [this.#halts.get("") ?? "normal", this.#halts.get(of) ?? "normal"];
     const expected =
       same && terms.qty.atMost(old.qty)
         ? []
-        : [...haltedCodes(states, pool, terms, old.id), ...slowCodes(engine, pool, terms, old.id)];
+        : [...this.halted(of, pool, terms, old.id), ...slowCodes(engine, pool, terms, old.id)];
     const priced = one.price === null ? {} : { price: String(one.price) };
     const asked = { request, account: of, order: old.id, qty: String(one.qty), ...priced };
     const { codes, numbers, decision, overlay } = this.gate.amend(asked, this.now);
@@ -335,13 +337,30 @@ export class GateRace {
   }
 
   private withdrawn({ which: n }: Does<"withdrawn">): void {
-    const open = this.live.engine.openEffects().filter((one) => one.effect === "withdraw");
+    const asked = this.live.engine.openEffects();
+    const open = asked.flatMap((one) => (one.effect === "withdraw" || one.effect === "cancel_all" ? [one] : []));
     const effect = open[n % (open.length || 1)];
-    if (effect !== undefined) this.tell({ k: "withdrawn", effect: effect.id });
+    if (effect?.effect === "withdraw") this.tell({ k: "withdrawn", effect: effect.id });
+    if (effect?.effect !== "cancel_all") return;
+    const gone = this.live.ordersOf(effect);
+    for (const { account: of, id } of gone) {
+      this.approved = this.approved.filter((one) => one.account !== of || one.order !== id);
+      this.tell({ k: "cancel", account: of, id });
+    }
+    this.tell({ k: "cancelled", effect: effect.id, orders: gone.length });
+    this.#emptying.delete(effect.of ?? "");
+  }
+
+  /** BRK-20: while a scope is being emptied its `cancel_all` permits nothing. */
+  private halted(of: string, pool: CrossPool, terms: RestingOrder, replaces: string | null): string[] {
+    const states = ["", of].map((scope) => this.#halts.get(scope) ?? "normal");
+    const emptying = this.#emptying.has("") || this.#emptying.has(of);
+    return strictest(states) === "cancel_all" && emptying ? ["halted"] : haltedCodes(states, pool, terms, replaces);
   }
 
   private halt({ state: to, global, account: of }: Does<"halt">): void {
     this.#halts.set(global ? "" : of, to);
+    if (cancelsRestingOrders(to)) this.#emptying.add(global ? "" : of);
     const where = global ? { scope: "global" as const } : { scope: "account" as const, id: of };
     this.tell({ k: "halt", ...where, state: to, reason: "drill" });
   }

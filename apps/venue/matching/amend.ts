@@ -1,6 +1,6 @@
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import type { Resting } from "./book.ts";
-import type { Command } from "./commands.ts";
+import { type Command, forRisk } from "./commands.ts";
 import { type Floor, orderKey } from "./floor.ts";
 import { enter, rejected, replyOf } from "./orders.ts";
 import { reducible } from "./positions.ts";
@@ -83,7 +83,8 @@ function replace(floor: Floor, order: Resting, next: Amended, { lots: asked, ...
   // What has filled since risk was asked is held twice: as the order that rested, and as approved.
   const before = { total, held: Math.max(order.lots, asked), placed: order.placed };
   floor.lift(order);
-  const terms = { account, id, instrument, side, lots: open, limit, market: false, ioc: false, reduceOnly };
+  const kind = { market: false, ioc: false, reduceOnly, ...forRisk(order) };
+  const terms = { account, id, instrument, side, lots: open, limit, ...kind };
   const entered = enter(floor, terms, before, approval);
   const reply = replyOf(floor, terms, entered, total - entered.left);
   if (!entered.rests) floor.remember(account, reply);

@@ -1,9 +1,10 @@
 import { OrderBook, Side as LibrarySide } from "nodejs-order-book";
+import type { ForRisk } from "./commands.ts";
 import type { Side } from "#libs/contracts/log.ts";
 import { ticksMax } from "./grid.ts";
 
 /** An order that stands on a book. `lots` is what is left of it. */
-export interface Resting {
+export interface Resting extends ForRisk {
   /** The venue's own number: rising, so it is also the order's place among those of its price. */
   readonly no: number;
   /** Its number when it was placed: an amendment gives another one, but does not make it a younger order of its account. */

@@ -2,8 +2,19 @@ import type { Approval, Effect, Entry, EntryBody, Side } from "#libs/contracts/l
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { TradingReply, VenueReply } from "#libs/contracts/live/venue.ts";
 
+/** What an order carries for the risk engine alone: where it would be closed at a loss, and the API key that it came with. */
+export interface ForRisk {
+  readonly stop?: string;
+  readonly key?: string;
+}
+
+export const forRisk = ({ stop, key }: ForRisk): ForRisk => ({
+  ...(stop === undefined ? {} : { stop }),
+  ...(key === undefined ? {} : { key }),
+});
+
 /** An order in ticks and lots. */
-export interface Terms {
+export interface Terms extends ForRisk {
   readonly account: string;
   readonly id: string;
   readonly instrument: string;

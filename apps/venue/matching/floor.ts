@@ -3,7 +3,7 @@ import { sources } from "#libs/contracts/live/subjects.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import { InstrumentBook, type Match, opposite, type Resting } from "./book.ts";
-import type { Emitted, Numbered } from "./commands.ts";
+import { type Emitted, forRisk, type Numbered } from "./commands.ts";
 import { type Grid, Owners } from "./grid.ts";
 import type { Retired } from "./listing.ts";
 import { Positions, reducible } from "./positions.ts";
@@ -277,6 +277,7 @@ export class Floor {
       qty: grid.qtyText(lots),
       price: grid.priceText(price),
       ...(reduceOnly ? { reduceOnly } : {}),
+      ...forRisk(order),
       ...(approval === undefined ? {} : { approval }),
     });
   }

@@ -3,7 +3,7 @@ import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import { bookOrdersMax } from "./grid.ts";
 import { matchesMax, type MatchPlan, planMatches } from "./plan.ts";
 import { reducible } from "./positions.ts";
-import type { Terms } from "./commands.ts";
+import { forRisk, type Terms } from "./commands.ts";
 import { type Floor, orderKey } from "./floor.ts";
 
 export const accountOrdersMax = 500;
@@ -128,7 +128,7 @@ function rest(floor: Floor, what: Left, approval: Approval): void {
   const { account, id, instrument, side, limit: price, total, left: lots, reduceOnly } = what;
   const no = (floor.orderCount += 1);
   const placed = what.placed ?? no;
-  const order = { no, placed, account, id, instrument, side, price, total, lots, reduceOnly };
+  const order = { no, placed, account, id, instrument, side, price, total, lots, reduceOnly, ...forRisk(what) };
   floor.rest(order);
   floor.tellOrder(order, approval);
 }

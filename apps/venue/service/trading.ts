@@ -5,7 +5,7 @@ import { monotonicMs } from "#libs/process/clock.ts";
 import { newTrace } from "#libs/telemetry/trace.ts";
 import { amended, amendRefusal, standing } from "../matching/amend.ts";
 import type { Resting } from "../matching/book.ts";
-import type { Outcome, Terms } from "../matching/commands.ts";
+import { forRisk, type Outcome, type Terms } from "../matching/commands.ts";
 import { orderKey } from "../matching/floor.ts";
 import { answerBefore, refusalOf } from "../matching/orders.ts";
 import type { Marks } from "./marks.ts";
@@ -60,12 +60,11 @@ export class Trading {
     if (typeof terms === "string") return this.#refused(order.id, [terms]);
     const refusal = refusalOf(this.#venue.floor, terms);
     if (refusal !== null) return this.#refused(order.id, [refusal]);
-    const { account, id, instrument, side, qty, price, reduceOnly, stop, key: apiKey } = order;
+    const { account, id, instrument, side, qty, price, reduceOnly } = order;
     const limited = {
       ...(price === undefined ? {} : { price }),
       ...(reduceOnly === undefined ? {} : { reduceOnly }),
-      ...(stop === undefined ? {} : { stop }),
-      ...(apiKey === undefined ? {} : { key: apiKey }),
+      ...forRisk(order),
     };
     const asked = { account, order: { id, instrument, side, qty, ...limited } };
     return this.#ask({ account, id }, { verb: "check", asked }, (approval) => ({ c: "place", terms, approval }));
@@ -180,7 +179,18 @@ export class Trading {
     const limit = price === undefined ? this.#marks.edge(grid, side) : grid.ticksOf(price);
     if (limit === null) return price === undefined ? "price_quality" : "tick_size";
     const market = price === undefined;
-    return { account, id, instrument, side, lots, limit, market, ioc: market || order.ioc === true, reduceOnly };
+    return {
+      account,
+      id,
+      instrument,
+      side,
+      lots,
+      limit,
+      market,
+      ioc: market || order.ioc === true,
+      reduceOnly,
+      ...forRisk(order),
+    };
   }
 
   cancel(data: Uint8Array): TradingReply {

@@ -123,9 +123,10 @@ const border = <T>(
 export const readQuote = border<Quote>(Quote, sizeLimits.price, ({ size }, problems) =>
   notNegative(problems, size, "size"),
 );
-export const readBookPrice = border<BookPrice>(BookPrice, sizeLimits.price, ({ price }, problems) =>
-  positive(problems, price, "price"),
-);
+export const readBookPrice = border<BookPrice>(BookPrice, sizeLimits.price, ({ price, depth }, problems) => {
+  positive(problems, price, "price");
+  if (depth !== undefined) notNegative(problems, depth, "depth");
+});
 export const readEpoch = border<{ readonly shard: string; readonly epoch: number }>(Epoch, sizeLimits.price);
 
 function checkTerms(terms: OrderTerms, problems: ProblemList, ...steps: (string | number)[]): void {

@@ -5,8 +5,11 @@ import { Amount, Count, Id, maybe, record, Time } from "../primitives.ts";
 export const Quote = record({ price: Amount, size: maybe(Amount), t: Time });
 export type Quote = Static<typeof Quote>;
 
-/** The middle of an instrument's own book: it moves the basis, never an index. */
-export const BookPrice = record({ instrument: Id, price: Amount, t: Time });
+/**
+ * The middle of an instrument's own book: it moves the basis, never an index. `depth`: contracts within 2 % of it on the thinner side, which
+ * positions may be limited by (LIM-14).
+ */
+export const BookPrice = record({ instrument: Id, price: Amount, depth: maybe(Amount), t: Time });
 export type BookPrice = Static<typeof BookPrice>;
 
 export const Epoch = record({ shard: Id, epoch: Count });

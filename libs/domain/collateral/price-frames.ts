@@ -38,6 +38,8 @@ export interface PriceFrame {
   readonly quality?: Readonly<Record<string, PriceQuality>>;
   readonly haircut?: Haircuts;
   readonly inputs?: Readonly<Record<string, PriceFrameInput>>;
+  /** Contracts that stand near the middle of books (LIM-14): handed on, no part of any price. */
+  readonly depth?: Readonly<Record<string, string>>;
 }
 
 /** All that `PriceFrames` remembers. It is changed in place: the windows are too large to copy at each price. */
