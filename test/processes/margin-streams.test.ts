@@ -223,9 +223,9 @@ test("NATS killed while entries flow: nothing that it acknowledged is lost", asy
   const app = await shard.start();
   await app.whenMessage("ready");
   let acknowledged = 0;
-  let enough = false;
+  const enough = new AbortController();
   const writing = (async () => {
-    while (!enough) {
+    while (!enough.signal.aborted) {
       await trade(shard);
       acknowledged += 1;
     }
@@ -240,7 +240,7 @@ test("NATS killed while entries flow: nothing that it acknowledged is lost", asy
     await nats().restart();
   }
   await more();
-  enough = true;
+  enough.abort();
   await writing;
   expect((await shard.settled()).sources["venue"]).toBe(2 * acknowledged);
   expect(app.running).toBe(true);
