@@ -1,6 +1,5 @@
-import { type JobQueue, type JobWorker, openQueue, openWorker } from "#libs/adapters/bullmq/index.ts";
-import { connectRedis, type RedisLink } from "#libs/adapters/redis/index.ts";
-import { wait } from "#libs/process/backoff.ts";
+import { KeptQueues } from "#libs/adapters/bullmq/index.ts";
+import { connectRedis } from "#libs/adapters/redis/index.ts";
 import { type Logger, limited } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { limits } from "./limits.ts";
@@ -29,19 +28,33 @@ interface Due {
  * look at which row, so losing all of them costs time until the next reconciliation.
  */
 export class WakeQueues {
-  readonly #parts: WakeQueuesParts;
   readonly #warn: Logger["warn"];
-  #queues: ReadonlyMap<string, JobQueue<Due>> = new Map();
-  readonly #running: Promise<unknown>;
+  readonly #queues: KeptQueues<Due>;
 
   constructor(parts: WakeQueuesParts, handlers: ReadonlyMap<string, WakeHandler>) {
-    this.#parts = parts;
-    this.#warn = limited((fields, message) => parts.logger.warn(fields, message));
-    this.#running = Promise.all([this.#keepOpen(handlers), this.#measure()]);
+    const { redisUrl: url, namespace, logger } = parts;
+    const { redisRetryMs: retryMs, measureMs } = limits;
+    this.#warn = limited((fields, message) => logger.warn(fields, message));
+    this.#queues = new KeptQueues<Due>(
+      {
+        ...parts,
+        connect: async (role) =>
+          connectRedis({ url, name: "liquidation", namespace, role, logger, connectWithinMs: retryMs }),
+        away: "no wake-ups while Redis is away",
+        retryMs,
+        measureMs,
+      },
+      new Map(
+        [...handlers].map(([name, { concurrency, wake }]) => [
+          name,
+          { concurrency, run: async ({ data }) => wake(data.row) },
+        ]),
+      ),
+    );
   }
 
   async stopped(): Promise<void> {
-    await this.#running;
+    await this.#queues.stopped();
   }
 
   /** False: Redis is away. */
@@ -73,50 +86,5 @@ export class WakeQueues {
       this.#warn({ error, queue }, "wake-ups could not be looked up");
       return null;
     }
-  }
-
-  async #measure(): Promise<void> {
-    const { signal } = this.#parts;
-    while (!signal.aborted) {
-      for (const queue of this.#queues.values()) await queue.counts().catch(() => {});
-      await wait(limits.measureMs, signal);
-    }
-  }
-
-  async #keepOpen(handlers: ReadonlyMap<string, WakeHandler>): Promise<void> {
-    const { signal } = this.#parts;
-    while (!signal.aborted) {
-      const links: RedisLink[] = [];
-      const queues = new Map<string, JobQueue<Due>>();
-      const workers: JobWorker[] = [];
-      try {
-        const [producer, consumer] = [await this.#link("producer", links), await this.#link("worker", links)];
-        for (const [name, { concurrency, wake }] of handlers) {
-          queues.set(name, await openQueue<Due>(name, producer, this.#parts));
-          const run = async ({ data }: { readonly data: Due }): Promise<void> => wake(data.row);
-          workers.push(await openWorker<Due>(name, run, consumer, { ...this.#parts, concurrency }));
-        }
-        this.#queues = queues;
-        await new Promise<void>((resolve) => {
-          if (signal.aborted) resolve();
-          else signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-      } catch (error) {
-        this.#warn({ error }, "no wake-ups while Redis is away");
-        await wait(limits.redisRetryMs, signal);
-      } finally {
-        this.#queues = new Map();
-        for (const parts of [workers, [...queues.values()], links])
-          await Promise.all(parts.map(async (part) => part.close().catch(() => {})));
-      }
-    }
-  }
-
-  async #link(role: "producer" | "worker", links: RedisLink[]): Promise<RedisLink> {
-    const { redisUrl: url, namespace, logger } = this.#parts;
-    const connectWithinMs = limits.redisRetryMs;
-    const link = await connectRedis({ url, name: "liquidation", namespace, role, logger, connectWithinMs });
-    links.push(link);
-    return link;
   }
 }

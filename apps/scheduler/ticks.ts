@@ -1,5 +1,5 @@
-import { type JobQueue, type JobWorker, openQueue, openWorker } from "#libs/adapters/bullmq/index.ts";
-import { connectRedis, type RedisLink } from "#libs/adapters/redis/index.ts";
+import { KeptQueues } from "#libs/adapters/bullmq/index.ts";
+import { connectRedis } from "#libs/adapters/redis/index.ts";
 import { wait } from "#libs/process/backoff.ts";
 import { monotonicMs } from "#libs/process/clock.ts";
 import { type Logger, limited } from "#libs/telemetry/logger.ts";
@@ -9,6 +9,8 @@ import type { Metrics } from "#libs/telemetry/metrics.ts";
 export const ticks = { look: 250, staleness: 10_000, reconcile: 60_000, upkeep: 60_000 } as const;
 export type Job = keyof typeof ticks;
 const jobs = Object.keys(ticks) as Job[];
+const queueOf = (job: Job): string => `scheduler-${job}`;
+const away = "no ticks while Redis is away";
 
 const limits = {
   redisRetryMs: 1_000,
@@ -37,20 +39,21 @@ export class Ticks {
   readonly #warn: Logger["warn"];
   readonly #last = new Map<Job, number>();
   readonly #running = new Map<Job, Promise<void>>();
-  #queues: ReadonlyMap<Job, JobQueue<null>> = new Map();
-  readonly #open: Promise<unknown>;
+  readonly #queues: KeptQueues<null>;
+  readonly #watching: Promise<void>;
 
   constructor(parts: TicksParts, work: Readonly<Record<Job, () => Promise<void>>>) {
     this.#parts = parts;
     this.#work = work;
     this.#warn = limited((fields, message) => parts.logger.warn(fields, message));
     for (const job of jobs) this.#last.set(job, Number.NEGATIVE_INFINITY);
-    this.#open = Promise.all([this.#keepOpen(), this.#watch(), this.#measure()]);
+    this.#queues = this.#keepOpen();
+    this.#watching = this.#watch();
   }
 
   /** After the signal has aborted: when nothing runs any more. */
   async stopped(): Promise<void> {
-    await this.#open;
+    await Promise.all([this.#queues.stopped(), this.#watching]);
     await Promise.all(this.#running.values());
   }
 
@@ -73,59 +76,31 @@ export class Ticks {
         const lateMs = monotonicMs() - (this.#last.get(job) ?? 0) - ticks[job];
         if (lateMs < limits.lateMs || this.#running.has(job) || signal.aborted) continue;
         void this.#run(job);
-        await this.#schedule(job).catch((error: unknown) => this.#warn({ error, job }, "no ticks while Redis is away"));
+        await this.#schedule(job).catch((error: unknown) => this.#warn({ error, job }, away));
       }
     }
   }
 
   async #schedule(job: Job): Promise<void> {
-    await this.#queues.get(job)?.upsertSchedule(job, ticks[job], null);
+    await this.#queues.get(queueOf(job))?.upsertSchedule(job, ticks[job], null);
   }
 
-  async #measure(): Promise<void> {
-    const { signal } = this.#parts;
-    while (!signal.aborted) {
-      for (const queue of this.#queues.values()) await queue.counts().catch(() => {});
-      await wait(limits.measureMs, signal);
-    }
-  }
-
-  async #keepOpen(): Promise<void> {
-    const { signal, logger, metrics } = this.#parts;
-    while (!signal.aborted) {
-      const links: RedisLink[] = [];
-      const queues = new Map<Job, JobQueue<null>>();
-      const workers: JobWorker[] = [];
-      try {
-        const [producer, consumer] = [await this.#link("producer", links), await this.#link("worker", links)];
-        for (const job of jobs) {
-          const name = `scheduler-${job}`;
-          queues.set(job, await openQueue<null>(name, producer, { logger, metrics }));
-          const options = { logger, metrics, concurrency: 1 };
-          workers.push(await openWorker<null>(name, async () => this.#run(job), consumer, options));
-        }
-        this.#queues = queues;
-        for (const job of jobs) await this.#schedule(job);
-        await new Promise<void>((resolve) => {
-          if (signal.aborted) resolve();
-          else signal.addEventListener("abort", () => resolve(), { once: true });
-        });
-      } catch (error) {
-        this.#warn({ error }, "no ticks while Redis is away");
-        await wait(limits.redisRetryMs, signal);
-      } finally {
-        this.#queues = new Map();
-        for (const parts of [workers, [...queues.values()], links])
-          await Promise.all(parts.map(async (part) => part.close().catch(() => {})));
-      }
-    }
-  }
-
-  async #link(role: "producer" | "worker", links: RedisLink[]): Promise<RedisLink> {
+  #keepOpen(): KeptQueues<null> {
     const { redisUrl: url, namespace, logger } = this.#parts;
-    const connectWithinMs = limits.redisRetryMs;
-    const link = await connectRedis({ url, name: "scheduler", namespace, role, logger, connectWithinMs });
-    links.push(link);
-    return link;
+    const { redisRetryMs: retryMs, measureMs } = limits;
+    return new KeptQueues<null>(
+      {
+        ...this.#parts,
+        connect: async (role) =>
+          connectRedis({ url, name: "scheduler", namespace, role, logger, connectWithinMs: retryMs }),
+        away,
+        retryMs,
+        measureMs,
+        onOpen: async () => {
+          for (const job of jobs) await this.#schedule(job);
+        },
+      },
+      new Map(jobs.map((job) => [queueOf(job), { concurrency: 1, run: async () => this.#run(job) }])),
+    );
   }
 }
