@@ -1,5 +1,6 @@
 import type { AccountDocument } from "#libs/domain/rule-set/limit-documents.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { Rational } from "#libs/decimal/index.ts";
 import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
 
 /** What is asked: an order, or the amendment of one. */
@@ -21,13 +22,18 @@ const unpriced = "DRILL-UNPRICED";
 const unquoted = "DRILL";
 /** Quoted by the drill itself, always the same: no crash moves it, so that no breaker is in the way. */
 export const calm = { asset: "CALM", source: "drill", price: "1" } as const;
-export const drillDecimals = 3;
+/** Of the drill's instruments. */
+const tick = "0.001";
+const halfATick = Rational.fraction(1n, 2_000n);
 
 const some = "50";
 const order = (price: string, changes: Partial<OrderTerms> = {}): Ask => ({
   order: { id: "o-1", instrument: drillInstrument, side: "buy", qty: some, price, ...changes },
 });
-const times = (price: string, factor: number): string => (Number(price) * factor).toFixed(drillDecimals);
+const onTick = (price: Rational): string => price.floorTo(Rational.parse(tick)).toStringDown();
+/** The mark, and prices relative to it, on the tick. */
+export const drillPrice = (mark: string): string => onTick(Rational.parse(mark));
+const times = (price: string, factor: string): string => onTick(Rational.parse(price).times(Rational.parse(factor)));
 const one = (changes: Partial<OrderTerms> = {}) => ({
   asks: (price: string): Ask[] => [order(price, changes)],
 });
@@ -53,12 +59,12 @@ export const drillCases: readonly Case[] = [
   { code: "unknown_instrument", ...one({ instrument: "NO-PERP" }) },
   { code: "out_of_range", ...one({ qty: "99999999999999999999", price: "99999999999999999999" }) },
   { code: "price_missing", ...one({ instrument: unpriced }) },
-  { code: "tick_size", asks: (price) => [order(`${price}5`)] },
+  { code: "tick_size", asks: (price) => [order(Rational.parse(price).plus(halfATick).toStringDown())] },
   { code: "lot_size", ...one({ qty: "50.5" }) },
   here("order_size", { maxOrderQty: "10" }),
   { code: "min_notional", ...one({ qty: "1" }) },
-  { code: "price_band", asks: (price) => [order(times(price, 1.5))] },
-  { code: "stop_price", asks: (price) => [order(price, { stop: times(price, 1.01) })] },
+  { code: "price_band", asks: (price) => [order(times(price, "1.5"))] },
+  { code: "stop_price", asks: (price) => [order(price, { stop: times(price, "1.01") })] },
   { code: "reduce_only_violation", ...one({ reduceOnly: true }) },
   { code: "duplicate_order_id", ...two({ id: "o-1" }) },
   { code: "leverage", ...one({ qty: "1000000" }) },
@@ -88,7 +94,7 @@ export const drillCases: readonly Case[] = [
   {
     code: "risk_per_trade",
     account: { limits: { maxRiskShare: "0.000001" } },
-    asks: (price) => [order(price, { stop: times(price, 0.9) })],
+    asks: (price) => [order(price, { stop: times(price, "0.9") })],
   },
 ];
 
@@ -102,7 +108,7 @@ export function withDrill(document: RuleDocument): RuleDocument {
   const accounts = Object.fromEntries(
     drillCases.flatMap(({ code, account }) => (account === undefined ? [] : [[drillAccount(code), account]])),
   );
-  const common = { kind: "linear", base: unquoted, quote: "USDT", settle: "USDT", tick: "0.001", lot: "1" } as const;
+  const common = { kind: "linear", base: unquoted, quote: "USDT", settle: "USDT", tick, lot: "1" } as const;
   const tiers = [{ from: "0", im: "0.05", mm: "0.025" }];
   const place = {
     sector: "drill",

@@ -5,7 +5,7 @@ import { shardOf } from "#libs/contracts/live/shards.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { wait } from "#libs/process/backoff.ts";
-import { type Ask, calm, type Case, drillAccount, drillCases, drillDecimals, drillInstrument } from "./drill-cases.ts";
+import { type Ask, calm, type Case, drillAccount, drillCases, drillInstrument, drillPrice } from "./drill-cases.ts";
 import type { Check } from "./ending.ts";
 import type { LiveModel } from "./model.ts";
 
@@ -94,7 +94,7 @@ export class Drill {
   async #shows({ code, asks, sameRequest = false }: Case): Promise<boolean> {
     const mark = this.#parts.model.marks.get(drillInstrument);
     if (mark === undefined) return false;
-    const price = Number(mark.price).toFixed(drillDecimals);
+    const price = drillPrice(mark.price);
     let codes: readonly string[] = [];
     this.#asked += 1;
     const first = `drill-${this.#asked}`;
