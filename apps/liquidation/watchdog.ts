@@ -1,4 +1,5 @@
 import { type Database, openEffect, type OpenEffect, openEffects } from "#libs/adapters/postgres/index.ts";
+import { effectsByKind } from "#libs/contracts/log.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { type Dispatched, dispatchedAgain } from "./dispatcher.ts";
 import { limits, priorityOf, wakeAfterMs } from "./limits.ts";
@@ -64,7 +65,6 @@ export function watchdog(parts: WatchdogParts): Overseer<OpenEffect> {
 }
 
 function count(metrics: Metrics, open: readonly OpenEffect[]): void {
-  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0, cancel_all: 0 };
-  for (const { effect } of open) kinds[effect.effect] += 1;
+  const kinds = effectsByKind(open.map(({ effect }) => effect));
   for (const [kind, many] of Object.entries(kinds)) metrics.effectsOpen.with(kind).set(many);
 }

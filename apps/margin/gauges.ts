@@ -1,5 +1,5 @@
 import { sources } from "#libs/contracts/live/subjects.ts";
-import type { Effect } from "#libs/contracts/log.ts";
+import { effectsByKind } from "#libs/contracts/log.ts";
 import type { Engine } from "#libs/engine/index.ts";
 import type { Clock } from "#libs/process/clock.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
@@ -51,9 +51,3 @@ export class ShardGauges {
 
 /** Clocks of two machines differ a little: nothing is ever early. */
 export const lagSeconds = (now: number, then: number): number => Math.max(0, now - then) / 1000;
-
-function effectsByKind(open: Iterable<Effect>): Record<Effect["effect"], number> {
-  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0, cancel_all: 0 };
-  for (const { effect } of open) kinds[effect] += 1;
-  return kinds;
-}

@@ -243,6 +243,13 @@ export type Effect =
       readonly since: number;
     };
 
+/** How many there are of each kind. */
+export function effectsByKind(effects: Iterable<Pick<Effect, "effect">>): Record<Effect["effect"], number> {
+  const kinds = { block: 0, close: 0, cancel: 0, resume: 0, withdraw: 0, cancel_all: 0 };
+  for (const { effect } of effects) kinds[effect] += 1;
+  return kinds;
+}
+
 /** What became true, numbered without gaps. Further fields depend on `fact`; see docs/facts.md. */
 export interface Fact {
   readonly seq: number;
