@@ -19,27 +19,31 @@ const limitSet = { additionalProperties: false, title: "limits" } as const;
 
 export const InstrumentLimitsSchema = Type.Object(instrumentLimits, limitSet);
 
+const limits = {
+  ...instrumentLimits,
+  maxLeverage: maybe(Amount),
+  maxNotionalUsd: maybe(Amount),
+  maxGrossUsd: maybe(Amount),
+  maxNetUsd: maybe(Amount),
+  maxDeltaUsd: maybe(Amount),
+  maxOpenPositions: maybe(Count),
+  maxExposure: maybe(Amount),
+  maxSectorShare: maybe(Amount),
+  maxCounterpartyUsd: maybe(Amount),
+  maxVenueUsd: maybe(Amount),
+  maxRiskShare: maybe(Amount),
+  maxRiskSumShare: maybe(Amount),
+  maxCorrelation: maybe(Amount),
+  dayLoss: maybe(Amount),
+  weekLoss: maybe(Amount),
+  drawdown: maybe(Amount),
+  ordersPerDay: maybe(Count),
+  tradesPerDay: maybe(Count),
+};
+
 export const LimitsSchema = Type.Object(
   {
-    ...instrumentLimits,
-    maxLeverage: maybe(Amount),
-    maxNotionalUsd: maybe(Amount),
-    maxGrossUsd: maybe(Amount),
-    maxNetUsd: maybe(Amount),
-    maxDeltaUsd: maybe(Amount),
-    maxOpenPositions: maybe(Count),
-    maxExposure: maybe(Amount),
-    maxSectorShare: maybe(Amount),
-    maxCounterpartyUsd: maybe(Amount),
-    maxVenueUsd: maybe(Amount),
-    maxRiskShare: maybe(Amount),
-    maxRiskSumShare: maybe(Amount),
-    maxCorrelation: maybe(Amount),
-    dayLoss: maybe(Amount),
-    weekLoss: maybe(Amount),
-    drawdown: maybe(Amount),
-    ordersPerDay: maybe(Count),
-    tradesPerDay: maybe(Count),
+    ...limits,
     velocity: maybe(
       Type.Array(record({ windowMs: Duration, orders: maybe(Count), valueUsd: maybe(Amount) }), { maxItems: 10 }),
     ),
@@ -57,36 +61,7 @@ const tier = maybe(Id);
 const accountsMax = 100_000;
 
 /** A limit by its name, so that an override can say which it is about. */
-const LimitName = oneOf(
-  "maxPosition",
-  "maxLong",
-  "maxShort",
-  "maxOrderQty",
-  "maxOpenInterest",
-  "maxOpenInterestShare",
-  "maxVolumeShare",
-  "maxDepthShare",
-  "maxPositionShare",
-  "maxInstrumentLeverage",
-  "maxLeverage",
-  "maxNotionalUsd",
-  "maxGrossUsd",
-  "maxNetUsd",
-  "maxDeltaUsd",
-  "maxOpenPositions",
-  "maxExposure",
-  "maxSectorShare",
-  "maxCounterpartyUsd",
-  "maxVenueUsd",
-  "maxRiskShare",
-  "maxRiskSumShare",
-  "maxCorrelation",
-  "dayLoss",
-  "weekLoss",
-  "drawdown",
-  "ordersPerDay",
-  "tradesPerDay",
-);
+const LimitName = oneOf(...(Object.keys(limits) as (keyof typeof limits)[]));
 
 /** What a rule document says of limits beside `limits` and `instruments[].limits`. */
 export const hierarchySchemas = {

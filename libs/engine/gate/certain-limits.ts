@@ -7,8 +7,8 @@ import { nearestFloat } from "../floats.ts";
 import type { Machine } from "../machine.ts";
 import { type CertainInstrument, room } from "./certain-rules.ts";
 
-/** Limits that the screen looks at; with any other one in force nothing is certain. */
-const screened: ReadonlySet<string> = new Set([
+/** Limits that an order's own instrument, a count of positions and the requirement are enough for. */
+const near: readonly LimitKey[] = [
   "maxPosition",
   "maxLong",
   "maxShort",
@@ -17,33 +17,11 @@ const screened: ReadonlySet<string> = new Set([
   "maxOpenInterestShare",
   "maxVolumeShare",
   "maxDepthShare",
-  "maxPositionShare",
   "maxInstrumentLeverage",
   "maxLeverage",
   "maxNotionalUsd",
-  "maxGrossUsd",
-  "maxNetUsd",
-  "maxDeltaUsd",
   "maxOpenPositions",
-  "maxExposure",
-  "maxSectorShare",
-  "maxCounterpartyUsd",
-  "maxVenueUsd",
-  "maxRiskShare",
-  "maxRiskSumShare",
-  "maxCorrelation",
-  "dayLoss",
-  "weekLoss",
-  "drawdown",
-  "ordersPerDay",
-  "tradesPerDay",
-]);
-
-/** Whether every limit of a list is one of those that are looked at. */
-export function limitsKnown(keys: Iterable<string>): boolean {
-  for (const key of keys) if (!screened.has(key)) return false;
-  return true;
-}
+];
 
 /** Those that need more than the order's own instrument and the requirement. */
 const leaning: readonly LimitKey[] = [
@@ -64,6 +42,15 @@ const leaning: readonly LimitKey[] = [
   "ordersPerDay",
   "tradesPerDay",
 ];
+
+/** Limits that the screen looks at; with any other one in force nothing is certain. */
+const screened: ReadonlySet<string> = new Set([...near, ...leaning]);
+
+/** Whether every limit of a list is one of those that are looked at. */
+export function limitsKnown(keys: Iterable<string>): boolean {
+  for (const key of keys) if (!screened.has(key)) return false;
+  return true;
+}
 
 /** What binds an account on an instrument, as plain numbers; infinite: nothing does. */
 export interface Figures {
