@@ -46,7 +46,7 @@ async function explainOne(db: Database, decision: GateDecision): Promise<Explain
   return { ...explained, decision, entries, agrees: bare(explained.verdicts) === bare(given), account };
 }
 
-function* explainedText({ decision, verdicts, receipt, agrees, entries, account }: Explained, paint: Style) {
+function* explainedText({ decision, verdicts, receipts, agrees, entries, account }: Explained, paint: Style) {
   const { request, verb, shard, ruleVersion, frame, t } = decision;
   const again = agrees ? paint.good("the same again") : paint.bad("ANOTHER ANSWER");
   yield `${paint.strong(`${verb} ${request}: ${decision.decision}`)} ${decision.codes.join(", ")}`;
@@ -61,6 +61,7 @@ function* explainedText({ decision, verdicts, receipt, agrees, entries, account 
   if (account !== null)
     yield `  equity ${account.equity}, initial equity ${account.initialEquity}, im ${account.im}, mm ${account.mm}`;
   for (const [at, { decision: said, codes, numbers, shadow }] of verdicts.entries()) {
+    const receipt = receipts[at] ?? null;
     if (verdicts.length > 1) yield `order ${at + 1}: ${said} ${codes.join(", ")}`;
     yield* columns(
       Object.entries(numbers).map(([code, one]) => [
@@ -72,8 +73,8 @@ function* explainedText({ decision, verdicts, receipt, agrees, entries, account 
       ]),
       "  ",
     );
+    if (receipt !== null) yield* ["", ...receiptText(undefined, null, receipt, paint)];
   }
-  if (receipt !== null) yield* ["", ...receiptText(undefined, null, receipt, paint)];
 }
 
 /** Why the gate of a live shard decided so: the newest decision on this request, made again from the journal. */

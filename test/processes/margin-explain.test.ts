@@ -37,7 +37,7 @@ test("a refusal is made again from the journal, with its receipt, whatever has h
     agrees: true,
     entries: bodies[0]?.entries,
     verdicts: [{ decision: "reject", codes: ["initial_margin"] }],
-    receipt: { kind: "rejection", avoidedBy: { size: { instrument: "BTC-PERP", qty: "99.99" } } },
+    receipts: [{ kind: "rejection", avoidedBy: { size: { instrument: "BTC-PERP", qty: "99.99" } } }],
   });
   const follower = await shard.start("follower", { PLIMSOLL_SNAPSHOT_MS: "100" });
   await follower.whenMessage("snapshot written");

@@ -42,7 +42,7 @@ import {
   shrinks,
   verdictOf,
 } from "./verdicts.ts";
-import { exactOrder, newOrder } from "./wanted.ts";
+import { amendment, exactOrder, newOrder } from "./wanted.ts";
 import { whatIf, type WhatIfAnswer } from "./what-if.ts";
 
 /**
@@ -356,18 +356,13 @@ export class Gate {
     return refusal;
   }
 
-  #decideAmend({ request, account, order, qty, price, stop, key }: AmendRequest): GateVerdict {
+  #decideAmend(asked: AmendRequest): GateVerdict {
+    const { request, account } = asked;
     if (this.#isFull(account)) return rejected(["overloaded"]);
-    const standing = this.#standing(account);
-    const old = standing.orders.find((one) => one.id === order);
-    if (old === undefined) return rejected(["order_unknown"]);
-    const next: RestingOrder = {
-      ...old,
-      qty: qty === undefined ? old.qty : Rational.parse(qty),
-      price: price === undefined ? old.price : Rational.parse(price),
-    };
-    const terms = { ...(stop === undefined ? {} : { stop }), ...(key === undefined ? {} : { key }) };
-    const change: Change = { ...newOrder(next, terms), replaces: order };
+    const found = amendment(this.#standing(account), asked);
+    if (found === null) return rejected(["order_unknown"]);
+    const { old, change } = found;
+    const next = change.order;
     const less = shrinks(old, next);
     const refusal = less ? noRefusal : this.#judge(account, change, this.#ratesOf(account, change));
     if (refusal.isEmpty && !less) this.#count(account, change);

@@ -1,3 +1,4 @@
+import type { AmendRequest } from "#libs/contracts/live/pre-trade.ts";
 import { Rational } from "#libs/decimal/index.ts";
 import { type Binding, type Bindings, effective, mayBind } from "#libs/domain/limits/effective.ts";
 import type { Subject } from "#libs/domain/limits/subject.ts";
@@ -55,6 +56,22 @@ export function exactOrder(standing: Pick<Standing, "machine" | "account">, aske
 /** A new order, with what else it says of itself. */
 export function newOrder(order: RestingOrder, { stop, key }: Pick<OrderAsked, "stop" | "key">): Change {
   return { order, replaces: null, key: key ?? null, stop: stop === undefined ? null : Rational.parse(stop) };
+}
+
+/** An order with the quantity (still open) and price that it shall have, and as it stands; null: the account has no such order. */
+export function amendment(
+  standing: Standing,
+  { order, qty, price, stop, key }: AmendRequest,
+): { readonly old: RestingOrder; readonly change: Change } | null {
+  const old = standing.orders.find((one) => one.id === order);
+  if (old === undefined) return null;
+  const next: RestingOrder = {
+    ...old,
+    qty: qty === undefined ? old.qty : Rational.parse(qty),
+    price: price === undefined ? old.price : Rational.parse(price),
+  };
+  const terms = { ...(stop === undefined ? {} : { stop }), ...(key === undefined ? {} : { key }) };
+  return { old, change: { ...newOrder(next, terms), replaces: order } };
 }
 
 export function wantedOf(standing: Standing, change: Change): Wanted {
