@@ -6,11 +6,13 @@ import { registerEntities } from "./entities.ts";
 import type { ExitCode } from "./exit-codes.ts";
 import { exitCodes, exitCodesHelp } from "./exit-codes.ts";
 import { registerExplain } from "./explain.ts";
+import { registerKeys } from "./keys.ts";
 import { registerMigrate } from "./migrate.ts";
 import { notice } from "./output.ts";
 import { registerLive } from "./live/command.ts";
 import { registerReplay } from "./replay.ts";
 import { registerReview } from "./review.ts";
+import { registerToken } from "./token.ts";
 import { registerVerify } from "./verify.ts";
 
 function createProgram(finish: (exit: ExitCode) => void): Command {
@@ -29,6 +31,8 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerReview(program, finish);
   registerAsyncApi(program, finish);
   registerMigrate(program, finish);
+  registerToken(program, finish);
+  registerKeys(program, finish);
   return program;
 }
 

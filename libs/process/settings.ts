@@ -29,6 +29,14 @@ export interface Settings {
   /** ms between the snapshots of a follower, and how long entries stay in the log; null: as the process has them. */
   readonly snapshotMs: number | null;
   readonly logKeptMs: number | null;
+  /** Public JWKS (JSON) of who signs tokens; null: none are accepted. */
+  readonly jwks: string | null;
+  /** What the secrets of API keys are derived from; null: none are accepted. */
+  readonly keySecret: string | null;
+  /** The private JWK that `plimsoll token` signs with; no process has it. */
+  readonly tokenKey: string | null;
+  /** Where browsers find the streams, which the console's pages may connect to: ws:// or wss://. */
+  readonly streamsUrl: string | null;
   /** Names beginning with PLIMSOLL_ that mean nothing here: mistyped, or of another version. */
   readonly unknownVariables: readonly string[];
 }
@@ -129,6 +137,19 @@ function oneOf<const T extends string>(values: readonly T[]): (value: string) =>
   return (value) => values.find((permitted) => permitted === value) ?? refuse(`must be one of ${values.join(", ")}`);
 }
 
+function json(value: string): string {
+  try {
+    JSON.parse(value);
+    return value;
+  } catch {
+    return refuse("must be JSON");
+  }
+}
+
+const keySecretMin = 32;
+const masterSecret = (value: string): string =>
+  value.length >= keySecretMin ? value : refuse(`must have at least ${keySecretMin} characters`);
+
 const replicas = (value: string): number => (/^[135]$/.test(value) ? Number(value) : refuse("must be 1, 3 or 5"));
 
 function clock(value: string): string {
@@ -158,6 +179,10 @@ const variables = {
   rulesFile: variable<string | null>("PLIMSOLL_RULES", null, path),
   snapshotMs: variable<number | null>("PLIMSOLL_SNAPSHOT_MS", null, integer(1, dayMs)),
   logKeptMs: variable<number | null>("PLIMSOLL_LOG_KEPT_MS", null, integer(0, 7 * dayMs)),
+  jwks: variable<string | null>("PLIMSOLL_JWKS", null, json),
+  keySecret: variable<string | null>("PLIMSOLL_KEY_SECRET", null, masterSecret, { secret: true }),
+  tokenKey: variable<string | null>("PLIMSOLL_TOKEN_KEY", null, json, { secret: true }),
+  streamsUrl: variable<string | null>("PLIMSOLL_STREAMS_URL", null, url("ws:", "wss:")),
 } as const;
 
 type Field = keyof typeof variables;

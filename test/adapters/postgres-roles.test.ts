@@ -66,6 +66,8 @@ const rights = table(`
   effect                | ra(w)   | r(w)         | rd         | -           | -
   entity_evidence       | -       | -            | rd         | -           | a(w)
   entry_outbox          | r       | ra(w)        | ra(w)d     | -           | a
+  api_key               | -       | -            | -          | -           | a(w)
+  token_revocation      | -       | -            | -          | -           | a(w)
   fill_slippage         | raw     | -            | rd         | -           | -
   fact_cursor           | -       | raw          | raw        | -           | -
   fact                  | a       | r            | r          | -           | -

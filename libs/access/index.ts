@@ -1,0 +1,13 @@
+export { newKeyPair } from "./key-pair.ts";
+export { ownersOf } from "./owners.ts";
+export type { Principal } from "./principal.ts";
+export { accessCodes, AccessRefused } from "./refused.ts";
+export type { AccessCode } from "./refused.ts";
+export { isRole, may, mayApprove, mayCommand, mayRead, privilegedRoles, rights, roles } from "./roles.ts";
+export type { Right, Role } from "./roles.ts";
+export { requestText, secretOfKey, sign, streamLogin } from "./signatures.ts";
+export type { Signed } from "./signatures.ts";
+export { issueToken, tokenLimits } from "./tokens.ts";
+export type { Claims } from "./tokens.ts";
+export { accessLimits, createAccess } from "./verify.ts";
+export type { Access, AccessOptions, Directory, KeyRecord } from "./verify.ts";
