@@ -12,6 +12,7 @@ const instrumentLimits = {
   maxDepthShare: maybe(Amount),
   maxPositionShare: maybe(Amount),
   maxInstrumentLeverage: maybe(Amount),
+  maxSlippage: maybe(Amount),
 };
 
 /** Every level takes the same keys, which are documented once: the title tells so. */

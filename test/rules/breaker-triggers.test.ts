@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import type { EntryBody, Side } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { perpetual, rules } from "#test/support/exchange.ts";
 import { LiveLog } from "#test/support/live-run.ts";
@@ -15,6 +16,13 @@ function shard(breakers: RuleDocument["breakers"], changes: Partial<RuleDocument
 
 const halts = (live: LiveLog): string[] =>
   live.engine.machine.halts.map(({ scope, id, state, reason }) => [scope, id, state, reason].filter(Boolean).join(" "));
+
+let trades = 0;
+const fillOf = (account: string, side: Side, price: string, liquidity: "maker" | "taker"): EntryBody => {
+  trades += 1;
+  const trade = `s${trades}`;
+  return { k: "fill", trade, account, instrument: "X", side, qty: "1", price, order: trade, liquidity };
+};
 
 const watched: RuleDocument["breakers"] = {
   lag: { commitMs: 600, engineMs: 900, state: "no_new_orders" },
@@ -120,6 +128,62 @@ describe("limits found breached", () => {
   test("BRK-23 nothing is measured where no rule asks for it", () => {
     const live = shard({}, { instruments: [{ ...perpetual(), limits: { maxLong: "1" } }] });
     live.trade("t1", "a", "b", "6", "100");
+    expect(halts(live)).toEqual([]);
+  });
+});
+
+describe("slippage found beyond its limit", () => {
+  const limited = (limits: object, more: Partial<RuleDocument> = {}): LiveLog =>
+    shard({ limitBreach: {} }, { instruments: [perpetual({ limits })], ...more });
+
+  for (const { price, side, halt } of table(`
+    price  | side | halt
+    101    | buy  | -
+    101.01 | buy  | account a reduce_only slippage
+    99     | buy  | -
+    99     | sell | -
+    98.99  | sell | account a reduce_only slippage
+    101.01 | sell | -
+  `))
+    test(`LIM-46 a taker's ${side} at ${price}, mark 100, at most 0.01: ${halt}`, () => {
+      const live = limited({ maxSlippage: "0.01" });
+      live.apply(fillOf("a", side === "buy" ? "buy" : "sell", price, "taker"));
+      expect(halts(live).join() || "-").toBe(halt);
+    });
+
+  test("LIM-46 the numbers are told of each such fill; the halt runs out by itself after the last", () => {
+    const live = limited({ maxSlippage: "0.01" });
+    live.apply(fillOf("a", "buy", "102", "taker"));
+    live.t = 500;
+    live.apply(fillOf("a", "buy", "103", "taker"));
+    expect(live.of("limit.breached")).toMatchObject([
+      { scope: "account", id: "a", code: "slippage", value: "0.02", bound: "0.01", headroom: "-0.01" },
+      { value: "0.03", level: "instrument X" },
+    ]);
+    expect(live.of("halt.set")).toHaveLength(1);
+    live.t = 1_499;
+    live.apply({ k: "time" });
+    expect(halts(live)).toHaveLength(1);
+    live.t = 61_500;
+    live.apply({ k: "time" });
+    expect(halts(live)).toEqual([]);
+  });
+
+  test("LIM-46 who made a price is not bound by it, and the narrowest override is what binds", () => {
+    const until = 10;
+    const override = { level: "account", of: "b", limit: "maxSlippage", value: "0.05", until, reason: "r" } as const;
+    const live = limited({ maxSlippage: "0.01" }, { overrides: [override] });
+    live.apply(fillOf("c", "buy", "150", "maker"));
+    live.apply(fillOf("b", "buy", "105", "taker"));
+    expect(halts(live)).toEqual([]);
+    live.t = until;
+    live.apply(fillOf("b", "buy", "105", "taker"));
+    expect(halts(live)).toEqual(["account b reduce_only slippage"]);
+  });
+
+  test("LIM-46 without a rule that asks for it nothing is halted", () => {
+    const live = shard({}, { instruments: [perpetual({ limits: { maxSlippage: "0.01" } })] });
+    live.apply(fillOf("a", "buy", "150", "taker"));
     expect(halts(live)).toEqual([]);
   });
 });

@@ -45,6 +45,7 @@ const constants = table(`
   limits      | share of depth                                     | limits.maxDepthShare                 | "0.5"
   limits      | position over equity                               | limits.maxPositionShare              | "0.1"
   limits      | leverage of an instrument                          | limits.maxInstrumentLeverage         | "20"
+  limits      | slippage of a fill                                 | limits.maxSlippage                   | "0.01"
   limits      | account leverage cap                               | limits.maxLeverage                   | "10"
   limits      | total notional                                     | limits.maxNotionalUsd                | "1000000"
   limits      | gross notional                                     | limits.maxGrossUsd                   | "1000000"

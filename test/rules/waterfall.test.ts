@@ -132,6 +132,25 @@ test("LIQ-12 LIQ-13 slices take a share of what stands within a limit that widen
   expect(exchange.broken()).toEqual([]);
 });
 
+for (const [most, halted] of [
+  ["0.023", 1],
+  ["0.024", 0],
+] as const)
+  test(`LIM-46 a liquidation that fills 2 of 84 below mark, where ${most} of it are permitted, halts ${halted} instruments`, () => {
+    const liquidation = { depthShare: "0.5", maxSlippage: "0.01" };
+    const breakers = { limitBreach: {} };
+    const exchange = lever(rules({ liquidity: "depth", liquidation, breakers, limits: { maxSlippage: most } }));
+    exchange.exchange.setDepth("X", [["82", "1000"]], []);
+    exchange.mark("84");
+    const steps = exchange.of("liquidation.step").map((one) => one["price"]);
+    expect(new Set(steps)).toEqual(new Set(["82"]));
+    expect(exchange.of("limit.breached")).toHaveLength(halted * steps.length);
+    const { halts } = exchange.engine.machine;
+    expect(halts.map(({ scope, id, reason }) => [scope, id, reason])).toEqual(
+      halted === 1 ? [["instrument", "X", "slippage"]] : [],
+    );
+  });
+
 test("LIQ-19 LIQ-20 what the funds cannot pay is shared in proportion to profit, and parked where nobody wins", () => {
   const document = rules({ liquidity: "none" });
   const exchange = new TestExchange(document);

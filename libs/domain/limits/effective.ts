@@ -27,6 +27,7 @@ interface Figure extends Binding {
 export const ofAccounts: ReadonlySet<LimitKey> = new Set<LimitKey>([
   "maxOrderQty",
   "maxInstrumentLeverage",
+  "maxSlippage",
   "maxLeverage",
   "maxRiskShare",
   "maxRiskSumShare",

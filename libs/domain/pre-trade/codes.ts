@@ -87,11 +87,16 @@ export const stated = (code: RefusalCode, value = "", bound = ""): Finding => ({
   numbers: value === "" ? null : { value, bound },
 });
 
-/** A finding of an amount that is not within its bound. Values are rounded up, bounds and what is left down. */
-export function measured(code: RefusalCode, value: Rational, bound: Rational, level?: string): Finding {
+/** An amount against its bound. Values are rounded up, bounds and what is left down. */
+export function bounded(value: Rational, bound: Rational, level?: string): Bounded {
   const headroom = bound.minus(value).toStringDown();
   const numbers = { value: value.toStringUp(), bound: bound.toStringDown(), headroom };
-  return { code, numbers: level === undefined ? numbers : { ...numbers, level } };
+  return level === undefined ? numbers : { ...numbers, level };
+}
+
+/** A finding of an amount that is not within its bound. */
+export function measured(code: RefusalCode, value: Rational, bound: Rational, level?: string): Finding {
+  return { code, numbers: bounded(value, bound, level) };
 }
 
 /** LIM-27: what is told as if its check always ran in shadow. */

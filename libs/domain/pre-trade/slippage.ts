@@ -11,6 +11,12 @@ export interface Slippage {
   readonly cost: Rational;
 }
 
+/** How far a price is from a mark, against who trades; a share of the mark. Exact. */
+export function shareAgainst(side: "buy" | "sell", price: Rational, mark: Rational): Rational {
+  const away = side === "buy" ? price.minus(mark) : mark.minus(price);
+  return away.dividedBy(mark);
+}
+
 /** LIM-45: `side · (price − mark) / mark`; the cost is that share of the notional at the mark. Exact. */
 export function slippageOf(
   instrument: InstrumentRules,
@@ -19,8 +25,7 @@ export function slippageOf(
   price: Rational,
   mark: Rational,
 ): Slippage {
-  const away = side === "buy" ? price.minus(mark) : mark.minus(price);
-  const share = away.dividedBy(mark);
+  const share = shareAgainst(side, price, mark);
   const value = notional(instrument, qty, mark);
   return { share, notional: value, cost: value.times(share) };
 }

@@ -21,6 +21,7 @@ export const limitRanges = {
   maxDepthShare: natural,
   maxPositionShare: natural,
   maxInstrumentLeverage: positive,
+  maxSlippage: natural,
   maxLeverage: positive,
   maxNotionalUsd: natural,
   maxGrossUsd: natural,

@@ -19,6 +19,7 @@ export interface InstrumentLimitsDocument {
   maxDepthShare?: string;
   maxPositionShare?: string;
   maxInstrumentLeverage?: string;
+  maxSlippage?: string;
 }
 
 /** Limits of a whole account or of all accounts of an owner; those of instruments hold for each instrument. */

@@ -12,6 +12,7 @@ export const instrumentLimitKeys = [
   "maxDepthShare",
   "maxPositionShare",
   "maxInstrumentLeverage",
+  "maxSlippage",
 ] as const;
 
 /** Limits of a whole account, or of all accounts of an owner together. */

@@ -9,6 +9,7 @@ import { bookAccruedFunding } from "../funding.ts";
 import type { Machine } from "../machine.ts";
 import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
+import { watchSlippage } from "../slippage-watch.ts";
 import { badDebtAccount, clearingAccount } from "../system-accounts.ts";
 import { settleExpired } from "./admin.ts";
 import { chargeFee } from "./trade.ts";
@@ -53,6 +54,8 @@ export function applyHalf(machine: Machine, entry: Extract<EntryBody, { k: "fill
   });
   pairHalf(machine, entry.trade, { account, instrument, signed });
   watchFill(machine, [account], instrument);
+  if (entry.liquidity === "taker")
+    watchSlippage(machine, { account, instrument, side: entry.side, price: Rational.parse(entry.price) });
 }
 
 /** Books a half as one transaction, then what follows from it: its order shrinks, a deficit is covered, an expired position settles. */

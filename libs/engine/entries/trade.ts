@@ -11,6 +11,7 @@ import type { Machine } from "../machine.ts";
 import { fits } from "../representable.ts";
 import { cancelUncoveredReduceOnly, fillOrder } from "../resting-orders.ts";
 import { coverDeficit } from "../sagas/bad-debt.ts";
+import { watchSlippage } from "../slippage-watch.ts";
 import { settleExpired } from "./admin.ts";
 import { badDebtAccount } from "../system-accounts.ts";
 
@@ -75,6 +76,7 @@ export function applyTrade(machine: Machine, entry: TradeEntry): void {
   // A late fill of an expired instrument is booked as it is, and what it opened settles at once.
   if (machine.closedInstruments.has(instrument)) settleExpired(machine, instrument);
   watchFill(machine, [buyer, seller], instrument);
+  watchSlippage(machine, { account: taker === "buy" ? buyer : seller, instrument, side: taker, price });
 }
 
 function refuseRange(

@@ -43,8 +43,11 @@ const leaning: readonly LimitKey[] = [
   "tradesPerDay",
 ];
 
+/** What only fills are held against: no order is. */
+const ofFills: readonly LimitKey[] = ["maxSlippage"];
+
 /** Limits that the screen looks at; with any other one in force nothing is certain. */
-const screened: ReadonlySet<string> = new Set([...near, ...leaning]);
+const screened: ReadonlySet<string> = new Set([...near, ...leaning, ...ofFills]);
 
 /** Whether every limit of a list is one of those that are looked at. */
 export function limitsKnown(keys: Iterable<string>): boolean {

@@ -15,6 +15,7 @@ import { coverDeficit } from "./bad-debt.ts";
 import { payFromFund, spendable } from "./fund.ts";
 import { referencePrice } from "./judgement.ts";
 import { stageOfState, type Saga } from "./saga.ts";
+import { watchLiquidationSlippage } from "../slippage-watch.ts";
 import { badDebtAccount, clearingAccount, insuranceAccount, marketAccount } from "../system-accounts.ts";
 
 export interface Closing {
@@ -203,6 +204,7 @@ export function settleFills(
     if (!qty.isZero()) {
       const counterparty = live ? clearingAccount : marketAccount;
       settleClose(machine, saga, { instrument, qty, price, counterparty, ...terms });
+      watchLiquidationSlippage(machine, { account: saga.account, instrument, side, price });
       if (saga.state === "full") {
         const size = notional(rules, qty, price);
         saga.booked.set(instrument, (saga.booked.get(instrument) ?? Rational.zero).plus(size));
