@@ -119,11 +119,12 @@ function someAccount(one: Case) {
   const reservations = new Reservations();
   for (let at = chance.whole(0, 3); at > 0; at -= 1) {
     const { id, qty, price, reduceOnly, ...terms } = someOrder(one, `held-${at}`);
-    const rest = { price: price ?? null, reduceOnly: reduceOnly ?? false, amends: chance.is(0.1), expiresAt: 1 };
     const order = chance.is(0.1) ? "rests-1" : id;
     // What amends an order is of its instrument and side.
     const old = reservations.views(name).find((view) => view.order === order);
     const { instrument, side } = old ?? terms;
+    const amends = old !== undefined || chance.is(0.1);
+    const rest = { price: price ?? null, reduceOnly: reduceOnly ?? false, amends, expiresAt: 1 };
     reservations.add(name, { request: id, order, instrument, side, qty, ...rest });
   }
   const held = reservations.of(name);

@@ -198,3 +198,17 @@ test("LIM-27 all stops together warn above their share of equity, and refuse not
   hold(exchange, "alice 2 Z");
   expect(warned("buy 1 Y stop 99")).toBe(true);
 });
+
+test("ORD-09 until an amendment is confirmed, the larger quantity counts at the dearer price, which neither approval has alone", () => {
+  const exchange = limitedExchange({}, { X: { tiers: [{ from: "0", im: "0.1", mm: "0.05" }] } });
+  const gate = new Gate(exchange.engine);
+  const placed = termsOf("buy 4000 X");
+  expect(gate.check({ request: "a0", account: "alice", order: placed }, 0).codes).toEqual([]);
+  const dearer = { request: "a1", account: "alice", order: placed.id, qty: "1", price: "110" };
+  expect(gate.amend(dearer, 0).codes).toEqual([]);
+  // 4,000 at 110 need 40,000 and lose 40,000 at once: 20,000 of 100,000 are left.
+  const more = (request: string, qty: string) =>
+    gate.check({ request, account: "alice", order: termsOf(`buy ${qty} X`) }, 0).codes;
+  expect(more("b0", "2001")).toEqual(["initial_margin"]);
+  expect(more("b1", "2000")).toEqual([]);
+});

@@ -242,15 +242,12 @@ export class Certain {
     return nearestFloat(qty) * (this.#rules.instruments[instrument]?.multiplier ?? NaN);
   }
 
-  /**
-   * Approvals of what rests already (amendments, as a rule) are merged by the exact check alone; one of an order that is itself
-   * only approved counts beside it here, which needs more, never less.
-   */
+  /** Amendments are merged with their orders by the exact check alone: the larger quantity at the dearer price may need more than both. */
   #approved(held: readonly Held[]): boolean {
     const { book } = this.#machine;
     for (const { view, qty, price } of held) {
       const instrument = book.instrumentIndex(view.instrument);
-      if (instrument < 0 || book.findOrder(this.#account, view.order) !== undefined) return false;
+      if (instrument < 0 || view.amends || book.findOrder(this.#account, view.order) !== undefined) return false;
       if (view.reduceOnly) continue;
       if (!this.#order(instrument, view.side === "buy", this.#sizeOf(instrument, qty), price)) return false;
     }
