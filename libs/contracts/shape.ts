@@ -37,6 +37,8 @@ const titles: Readonly<Record<string, readonly [code: ProblemCode, what: string]
   id: ["not_an_id", "an id of 1 to 64 letters, digits, _ or -"],
   text: ["not_permitted", "at most 200 characters without control characters"],
   trace: ["not_permitted", "a W3C traceparent"],
+  number: ["not_permitted", "a whole number, in digits"],
+  hash: ["not_permitted", "a SHA-256 in lower case hex"],
 };
 
 const article = (type: string): string =>
