@@ -8,11 +8,12 @@ import {
   reviewShadow,
   reviewSlippage,
   reviewTotals,
+  reviewWindows,
   type ReviewTotals,
   type ShadowedCode,
   type SlippageSum,
 } from "#libs/adapters/postgres/index.ts";
-import { type Utilisation, utilisation } from "#libs/engine/index.ts";
+import { type Utilisation, utilisation, velocityUse } from "#libs/engine/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
 import { engineAt } from "./engine-at.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
@@ -35,6 +36,8 @@ interface Review {
   readonly slippage: readonly SlippageSum[];
   /** By shard, as its accounts stand now. */
   readonly utilisation: Readonly<Record<string, readonly Utilisation[]>>;
+  /** By shard, how full decisions of those days found windows of velocity. */
+  readonly velocity: Readonly<Record<string, readonly Utilisation[]>>;
 }
 
 const weekDays = 7;
@@ -46,11 +49,17 @@ const statementTimeoutMs = 600_000;
 
 async function reviewOf(db: Database, shards: readonly string[], days: number, top: number): Promise<Review> {
   const used: Record<string, readonly Utilisation[]> = {};
+  const velocity: Record<string, readonly Utilisation[]> = {};
+  const windows = await reviewWindows(db, days);
   for (const shard of shards) {
     const row = await readShard(db, shard);
     const engine = row === null ? null : await engineAt(db, shard, row.entries);
     if (engine === null) notice(`shard ${shard} has no journal`);
-    else used[shard] = utilisation(engine, top);
+    else {
+      used[shard] = utilisation(engine, top);
+      const own = windows.filter((one) => one.shard === shard);
+      velocity[shard] = velocityUse(engine, own, top);
+    }
   }
   return {
     days,
@@ -59,11 +68,12 @@ async function reviewOf(db: Database, shards: readonly string[], days: number, t
     shadow: await reviewShadow(db, days, top),
     slippage: await reviewSlippage(db, days, top),
     utilisation: used,
+    velocity,
   };
 }
 
 function* reviewText(
-  { days, totals, codes, shadow, slippage, utilisation: used }: Review,
+  { days, totals, codes, shadow, slippage, utilisation: used, velocity }: Review,
   paint: Style,
 ): Iterable<string> {
   const { accepted, rejected, accounts } = totals;
@@ -94,19 +104,24 @@ function* reviewText(
     ]),
     "  ",
   );
-  for (const [shard, accountsOf] of Object.entries(used)) {
-    yield paint.strong(`shard ${shard}: limits used most`);
-    yield* columns(
-      accountsOf.map((one) => [
-        one.account,
-        one.share ?? "-",
-        `${one.limit}${one.instrument === null ? "" : ` of ${one.instrument}`}`,
-        `${one.value} of ${one.bound}`,
-        one.level,
-      ]),
-      "  ",
-    );
-  }
+  for (const [shard, accountsOf] of Object.entries(used))
+    yield* useText(`shard ${shard}: limits used most`, accountsOf, paint);
+  for (const [shard, accountsOf] of Object.entries(velocity))
+    if (accountsOf.length > 0) yield* useText(`shard ${shard}: fullest windows of velocity`, accountsOf, paint);
+}
+
+function* useText(title: string, used: readonly Utilisation[], paint: Style): Iterable<string> {
+  yield paint.strong(title);
+  yield* columns(
+    used.map((one) => [
+      one.account,
+      one.share ?? "-",
+      `${one.limit}${one.instrument === null ? "" : ` of ${one.instrument}`}`,
+      `${one.value} of ${one.bound}`,
+      one.level,
+    ]),
+    "  ",
+  );
 }
 
 async function review(options: ReviewOptions): Promise<ExitCode> {

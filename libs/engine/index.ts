@@ -35,5 +35,7 @@ export {
   type ReservationView,
   type Utilisation,
   utilisation,
+  velocityUse,
   type WhatIfAnswer,
+  type WindowSeen,
 } from "./gate/index.ts";

@@ -8,6 +8,7 @@ import {
   reviewCodes,
   reviewShadow,
   reviewTotals,
+  reviewWindows,
 } from "#libs/adapters/postgres/index.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 import { privatePostgres } from "#test/support/servers.ts";
@@ -31,16 +32,17 @@ interface Said {
   readonly qty?: string;
   readonly side?: string;
   readonly verb?: string;
+  readonly rates?: Readonly<Record<string, readonly [string, string]>>;
 }
 
 function decision(account: string, codes: readonly string[], said: Said = {}): GateDecision {
   requests += 1;
-  const { numbers = {}, shadow, qty = "1", side = "buy", verb = "check" } = said;
+  const { numbers = {}, shadow, qty = "1", side = "buy", verb = "check", rates } = said;
   const place = { shard: "0", epoch: 1, appliedSeq: 1, frame: 1, ruleVersion: 1, t: requests };
   const answer = { numbers, ...(shadow !== undefined && { shadow }) };
   const order = { instrument: "X", side, qty };
   const answered = codes.length === 0 ? "accept" : "reject";
-  const body = { asked: { order }, answer };
+  const body = { asked: { order }, answer, ...(rates !== undefined && { overlay: { rates } }) };
   return { ...place, request: `r${requests}`, verb, account, decision: answered, codes, body };
 }
 
@@ -84,4 +86,16 @@ test("refusals are counted by reason, with those that may have been in vain, and
   });
   expect(await reviewTotals(reader, 30)).toEqual({ accepted: 1, rejected: 1, accounts: 1 });
   expect((await reviewCodes(reader, 30, 10)).map((one) => one.code)).toEqual(["velocity_orders"]);
+});
+
+test("of a window of velocity the most counts that any decision of those days found in it", async () => {
+  await decided(
+    decision("v", [], { rates: { "account v 1000": ["3", "100000000000"] } }),
+    decision("v", ["velocity_orders"], { rates: { "account v 1000": ["12", "50"], "key v bot 1000": ["2", "0"] } }),
+    decision("v", [], { rates: { "account v 1000": ["4", "0"] } }),
+  );
+  expect(await reviewWindows(reader, 7)).toEqual([
+    { shard: "0", window: "account v 1000", orders: 12n, valueUsd: 100_000_000_000n },
+    { shard: "0", window: "key v bot 1000", orders: 2n, valueUsd: 0n },
+  ]);
 });

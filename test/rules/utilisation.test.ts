@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import { utilisation } from "#libs/engine/index.ts";
-import { codesOf, hold, limitedExchange } from "#test/support/limited-exchange.ts";
+import { Gate, utilisation, velocityUse } from "#libs/engine/index.ts";
+import { codesOf, hold, limitedExchange, termsOf } from "#test/support/limited-exchange.ts";
 import { table } from "#test/support/table.ts";
 
 // Alice holds 4 X and 2 Y short at 100 on 100,000 of equity, and nobody else has a limit near.
@@ -72,4 +72,79 @@ test("LIM-44 initial margin is a limit like the others", () => {
     share: "0.0004",
     level: "margin",
   });
+});
+
+test("LIM-44 orders and trades of the day count against what a day may see, those of an owner's accounts together", () => {
+  const exchange = limitedExchange({
+    limits: { ordersPerDay: 5, tradesPerDay: 4 },
+    entities: { one: { accounts: ["alice", "bob"] } },
+  });
+  for (const account of ["alice", "bob"]) expect(codesOf(exchange, account, "buy 1 X")).toEqual([]);
+  const of = (account: string) => utilisation(exchange.engine, 10).filter((one) => one.account === account);
+  expect(of("alice")).toMatchObject([
+    { limit: "ordersPerDay", value: "2", bound: "5", share: "0.4", level: "exchange" },
+  ]);
+  hold(exchange, "bob 1 X, alice 1 X, bob 1 X");
+  expect(of("bob")).toMatchObject([{ limit: "tradesPerDay", value: "3", bound: "4", share: "0.75" }]);
+});
+
+test("LIM-44 a loss counts against what may be lost of what the session began with", () => {
+  const exchange = limitedExchange({ limits: { dayLoss: "0.01" } });
+  hold(exchange, "alice 400 X");
+  exchange.apply({ k: "session", session: "day", start: 0 });
+  exchange.mark("98");
+  const [alice] = utilisation(exchange.engine, 10).filter((one) => one.account === "alice");
+  expect(alice).toMatchObject({ limit: "dayLoss", value: "800", bound: "1000", share: "0.8" });
+});
+
+test("LIM-44 LIM-08 windows of velocity are as full as decisions found them, of what binds whom they count", () => {
+  const window = (orders: number, windowMs = 1000) => ({
+    limits: { velocity: [{ windowMs, orders, valueUsd: "1000" }] },
+  });
+  const exchange = limitedExchange({
+    entities: { one: { accounts: ["alice", "bob"], ...window(4) } },
+    accounts: { alice: { keys: { bot: window(2, 2000) } } },
+  });
+  const gate = new Gate(exchange.engine);
+  const seen = new Map<string, readonly [string, string]>();
+  for (const [request, account, text] of [
+    ["1", "alice", "buy 1 X key bot"],
+    ["2", "bob", "buy 4 X"],
+    ["3", "alice", "buy 1 X key bot"],
+  ] as const) {
+    const { overlay } = gate.check({ request, account, order: termsOf(text) }, 0);
+    for (const [id, read] of Object.entries(overlay?.rates ?? {})) seen.set(id, read);
+  }
+  const windows = [...seen, ["client gone 1000", ["9", "9"]] as const, ["account bob 777", ["9", "9"]] as const].map(
+    ([id, [orders, value]]) => ({ window: id, orders: BigInt(orders), valueUsd: BigInt(value) }),
+  );
+  expect(velocityUse(exchange.engine, windows, 3)).toEqual([
+    {
+      account: "alice",
+      limit: "velocityOrders",
+      instrument: null,
+      value: "1",
+      bound: "2",
+      share: "0.5",
+      level: "key bot",
+    },
+    {
+      account: "one",
+      limit: "velocityOrders",
+      instrument: null,
+      value: "2",
+      bound: "4",
+      share: "0.5",
+      level: "entity one",
+    },
+    {
+      account: "one",
+      limit: "velocityValueUsd",
+      instrument: null,
+      value: "500",
+      bound: "1000",
+      share: "0.5",
+      level: "entity one",
+    },
+  ]);
 });

@@ -113,3 +113,30 @@ export async function reviewShadow(db: Queryable, days: number, limit: number): 
     accounts: count(accounts),
   }));
 }
+
+/** The fullest that decisions found a window of velocity: its name, orders, and their value in 1e-8 USD. */
+export interface ReviewedWindow {
+  readonly shard: string;
+  readonly window: string;
+  readonly orders: bigint;
+  readonly valueUsd: bigint;
+}
+
+/** Windows with most orders first, at most so many. */
+const windowsMost = 50_000;
+
+export async function reviewWindows(db: Queryable, days: number): Promise<ReviewedWindow[]> {
+  const { rows } = await db.query<{ shard: string; name: string; orders: string; value: string }>({
+    text: `SELECT shard, seen.key AS name, max((seen.value ->> 0)::numeric) AS orders, max((seen.value ->> 1)::numeric) AS value
+      FROM gate_decision, jsonb_each(body #> '{overlay,rates}') AS seen
+      WHERE ${recent} AND jsonb_typeof(body #> '{overlay,rates}') = 'object'
+      GROUP BY shard, seen.key ORDER BY orders DESC, shard, name LIMIT $2`,
+    values: [days, windowsMost],
+  });
+  return rows.map(({ shard, name, orders, value }) => ({
+    shard,
+    window: name,
+    orders: BigInt(orders),
+    valueUsd: BigInt(value),
+  }));
+}

@@ -9,4 +9,5 @@ export type { OverlaySnapshot, ReservationView } from "./overlay.ts";
 export { type DecisionExplained, explainDecision } from "./explain.ts";
 export { recheck } from "./recheck.ts";
 export { type Utilisation, utilisation } from "./utilisation.ts";
+export { velocityUse, type WindowSeen } from "./velocity-use.ts";
 export type { MarginSummary, WhatIfAnswer } from "./what-if.ts";

@@ -11,7 +11,7 @@ import { RateWindow } from "./rate-window.ts";
 import type { Asked } from "./verdicts.ts";
 
 /** Values are counted in these units of USD, rounded up. */
-const usdQuantum = Rational.ofUnits(1n, 8);
+export const usdQuantum = Rational.ofUnits(1n, 8);
 /** Windows that have run empty are forgotten once so many have been counted in, and bindings once so many are kept. */
 const countsPerSweep = 65_536;
 

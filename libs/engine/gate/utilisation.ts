@@ -4,7 +4,9 @@ import * as exposures from "#libs/domain/pre-trade/exposures.ts";
 import type { Exposure } from "#libs/domain/pre-trade/exposures.ts";
 import type { LimitKey } from "#libs/domain/rule-set/limit-types.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
+import { countsOfToday } from "../activity.ts";
 import type { Engine } from "../engine.ts";
+import { lossOfAll } from "../loss-watch.ts";
 import type { Machine } from "../machine.ts";
 import { PriceMissing } from "../market.ts";
 import { Standing } from "./standing.ts";
@@ -23,7 +25,7 @@ export interface Utilisation {
   readonly level: string;
 }
 
-interface Measure {
+export interface Measure {
   readonly limit: string;
   readonly instrument: string | null;
   readonly value: Rational;
@@ -33,6 +35,7 @@ interface Measure {
 
 /** The account alone, or with the others of its owner. */
 interface Portfolio {
+  readonly accounts: readonly number[];
   readonly exposures: readonly Exposure[];
   readonly equity: Rational;
   readonly notional: Rational;
@@ -41,8 +44,8 @@ interface Portfolio {
 const shareDecimals = 4;
 
 /**
- * LIM-44: of each account the limit that it uses most, as it stands with its orders; the fullest first, at most `most` of them. What is
- * measured by time (velocity, days) or against the market (open interest, volume, depth) is left out.
+ * LIM-44: of each account the limit that it uses most, as it stands with its orders and after what it has lost and done today; the fullest
+ * first, at most `most` of them. What is measured against the market (open interest, volume, depth) is left out; of velocity decisions tell.
  */
 export function utilisation({ machine }: Engine, most: number): Utilisation[] {
   const found: { account: string; measure: Measure }[] = [];
@@ -51,8 +54,16 @@ export function utilisation({ machine }: Engine, most: number): Utilisation[] {
     const fullest = fullestOf(machine, new Standing(machine, name, account, (view) => view.orders));
     if (fullest !== null) found.push({ account: name, measure: fullest });
   }
+  return usedOf(found, most);
+}
+
+/** The fullest first, at most `most` of them. */
+export function usedOf(
+  found: readonly { readonly account: string; readonly measure: Measure }[],
+  most: number,
+): Utilisation[] {
   return found
-    .sort((left, right) => compare(right.measure, left.measure) || (left.account < right.account ? -1 : 1))
+    .toSorted((left, right) => compare(right.measure, left.measure) || (left.account < right.account ? -1 : 1))
     .slice(0, most)
     .map(({ account, measure: { value, bound, limit, instrument, level } }) => {
       const share = bound.sign > 0 ? value.dividedBy(bound).toStringUp(shareDecimals) : null;
@@ -66,7 +77,6 @@ function compare(left: Measure, right: Measure): number {
 }
 
 function fullestOf(machine: Machine, standing: Standing): Measure | null {
-  if (standing.exposures.length === 0) return null;
   try {
     return measuresOf(machine, standing)
       .filter(({ value }) => value.sign > 0)
@@ -119,6 +129,7 @@ function measuresOf(machine: Machine, standing: Standing): Measure[] {
     ({ equity }) => equity,
   );
   add("maxOpenPositions", null, (of) => exposures.openPositions(of.exposures));
+  addTimed(add, machine);
   return found;
 }
 
@@ -156,8 +167,24 @@ function addInstrument(instrument: InstrumentRules, add: Add, { market }: Machin
   );
 }
 
+/** What the account has lost, and done today. */
+function addTimed(add: Add, machine: Machine): void {
+  for (const key of ["dayLoss", "weekLoss", "drawdown"] as const)
+    add(
+      key,
+      null,
+      ({ accounts }) => lossOfAll(machine, accounts, key).lost,
+      ({ accounts }) => lossOfAll(machine, accounts, key).from,
+    );
+  const counted = (of: "orders" | "trades", { accounts }: Portfolio): Rational =>
+    Rational.ofInteger(accounts.reduce((sum, one) => sum + countsOfToday(machine, one)[of], 0));
+  add("ordersPerDay", null, (portfolio) => counted("orders", portfolio));
+  add("tradesPerDay", null, (portfolio) => counted("trades", portfolio));
+}
+
 function portfolioOf(standings: readonly Standing[]): Portfolio {
   return {
+    accounts: standings.map((one) => one.account),
     exposures: standings.flatMap((one) => one.exposures),
     equity: Rational.sum(standings.map((one) => one.initialEquity)),
     notional: Rational.sum(standings.map((one) => one.notional)),
