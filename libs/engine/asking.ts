@@ -6,8 +6,6 @@ import type {
   PositionAnswer,
   ReduceAnswer,
 } from "#libs/contracts/answers.ts";
-import { indicators } from "#libs/domain/adl/ranking.ts";
-import { scoreText } from "#libs/domain/adl/score.ts";
 import { haltsAt } from "#libs/domain/breakers/halts.ts";
 import { bankruptcyPrices } from "#libs/domain/health/bankruptcy.ts";
 import { evaluateCross, evaluateIsolated } from "#libs/domain/health/evaluate.ts";
@@ -18,7 +16,8 @@ import type { CrossPool, OpenPosition, Pool } from "#libs/domain/positions/views
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { accruedFunding } from "./funding.ts";
 import { amountOf, contractsOf } from "./amounts.ts";
-import { rankSide } from "./adl-ranking.ts";
+import { type AdlQueue, adlQueues } from "./adl-queues.ts";
+import { rankingKey, rankSide } from "./adl-ranking.ts";
 import type { Machine } from "./machine.ts";
 import { allocation } from "./sagas/deleveraging.ts";
 import { poolHealth, positionsOf } from "./sagas/judgement.ts";
@@ -34,17 +33,41 @@ function ratioText(equity: Rational, mm: Rational): string | null {
   return mm.isZero() ? null : equity.dividedBy(mm).toStringDown();
 }
 
-/** Position figures are in the settle asset, account figures in USD; requirements are rounded up, all else down (NUM-06). */
-export function answerAccount(machine: Machine, id: string, alone: boolean): AccountAnswer {
+/** Queues of deleveraging by `rankingKey`; those of instruments that are not among them are not told. */
+export type Queues = ReadonlyMap<string, AdlQueue>;
+
+function queuesOf(machine: Machine, account: number): Queues {
+  const instruments = new Set<number>();
+  for (let row = machine.book.firstRow(account); row >= 0; row = machine.book.nextRow(row))
+    instruments.add(machine.book.rowInstrument(row));
+  return adlQueues(machine, instruments);
+}
+
+/**
+ * Position figures are in the settle asset, account figures in USD; requirements are rounded up, all else down (NUM-06). `given`: queues of
+ * this moment that a caller that asks for many accounts has made for all of them.
+ */
+export function answerAccount(
+  machine: Machine,
+  id: string,
+  alone: boolean,
+  given: Queues | null = null,
+): AccountAnswer {
   const { book, market, rules } = machine;
   // A question changes nothing: an account that no entry has named yet is answered as an empty one.
   const account = book.findAccount(id);
   const view = account < 0 ? emptyPool : book.crossView(account);
   const health = evaluateCross(view, market, rules);
-  const cross = positionsOf(view).map((position) => answerPosition(machine, account, view, position, alone));
+  const queues = given ?? (account < 0 ? new Map<string, AdlQueue>() : queuesOf(machine, account));
+  const answer = (pool: PoolOfPositions, position: OpenPosition): PositionAnswer =>
+    answerPosition(machine, { account, ...pool, position, alone, queues });
+  const crossPool = poolOfPositions(machine, view, health.maintenanceEquity, health.mm, health.fullEquity);
+  const cross = positionsOf(view).map((position) => answer(crossPool, position));
   const isolated = view.isolated.map((position) => {
     const row = book.findRow(account, book.instrumentIndex(position.instrument.id));
-    return answerPosition(machine, account, book.isolatedView(row), position, alone);
+    const pool = book.isolatedView(row);
+    const { maintenanceEquity, mm, fullEquity } = evaluateIsolated(pool, market, rules);
+    return answer(poolOfPositions(machine, pool, maintenanceEquity, mm, fullEquity), position);
   });
   return {
     account: id,
@@ -96,14 +119,36 @@ function listedAssets(machine: Machine): number[] {
     .sort((left, right) => (id(left) < id(right) ? -1 : 1));
 }
 
-function answerPosition(
-  machine: Machine,
-  account: number,
+/** What the positions of one pool have in common, worked out once. */
+interface PoolOfPositions {
+  readonly pool: Pool;
+  /** E_M / MM as shown. */
+  readonly ratio: string | null;
+  readonly fullEquity: Rational;
+  readonly bankruptcy: ReadonlyMap<string, Rational | null>;
+}
+
+function poolOfPositions(
+  { market, rules }: Machine,
   pool: Pool,
-  position: OpenPosition,
-  alone: boolean,
-): PositionAnswer {
+  maintenanceEquity: Rational,
+  mm: Rational,
+  fullEquity: Rational,
+): PoolOfPositions {
+  const bankruptcy = positionsOf(pool).length === 0 ? new Map<string, null>() : bankruptcyPrices(pool, market, rules);
+  return { pool, ratio: ratioText(maintenanceEquity, mm), fullEquity, bankruptcy };
+}
+
+interface AskedPosition extends PoolOfPositions {
+  readonly account: number;
+  readonly position: OpenPosition;
+  readonly alone: boolean;
+  readonly queues: Queues;
+}
+
+function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer {
   const { book, market, rules } = machine;
+  const { account, pool, position, alone, queues, ratio, fullEquity, bankruptcy } = asked;
   const { instrument, qty, cost } = position;
   const number = book.instrumentIndex(instrument.id);
   const row = book.findRow(account, number);
@@ -111,12 +156,10 @@ function answerPosition(
   const mark = market.mark(instrument.id);
   const need = positionRequirement(position, market);
   const prices = triggerPrices(pool, instrument.id, market, rules, alone);
-  const health = poolHealth(machine, pool);
-  const isolated = pool.kind === "isolated";
-  const margin = isolated ? amountOf(settle, book.margin(row)) : null;
+  const margin = pool.kind === "isolated" ? amountOf(settle, book.margin(row)) : null;
   // An isolated position is levered on its own margin; a cross position on the whole pool.
-  const equity = isolated ? evaluateIsolated(pool, market, rules).fullEquity : health.fullEquity;
-  const leverage = equity.sign > 0 ? need.notional.times(market.index(instrument.settle)).dividedBy(equity) : null;
+  const leverage =
+    fullEquity.sign > 0 ? need.notional.times(market.index(instrument.settle)).dividedBy(fullEquity) : null;
   return {
     instrument: instrument.id,
     mode: pool.kind,
@@ -132,28 +175,10 @@ function answerPosition(
     leverage: down(position.leverage ?? leverage),
     partialPrice: down(prices.partialPrice),
     liqPrice: down(prices.liqPrice),
-    bankruptcyPrice: down(bankruptcyPrices(pool, market, rules).get(instrument.id) ?? null),
-    ratio: ratioText(health.maintenanceEquity, health.mm),
+    bankruptcyPrice: down(bankruptcy.get(instrument.id) ?? null),
+    ratio,
     margin: down(margin),
-    adl: adlIndicator(machine, number, row, qty.sign > 0 ? "long" : "short"),
-  };
-}
-
-function adlIndicator(
-  machine: Machine,
-  instrument: number,
-  row: number,
-  side: "long" | "short",
-): PositionAnswer["adl"] {
-  const ranking = rankSide(machine, instrument, side);
-  const at = ranking.findIndex((one) => one.row === row);
-  const indicator = indicators(ranking)[at];
-  if (indicator === undefined) return null;
-  return {
-    score: scoreText(indicator.score),
-    rank: indicator.rank,
-    bucket: indicator.bucket,
-    ahead: indicator.ahead.toStringDown(),
+    adl: queues.get(rankingKey(number, qty.sign > 0 ? "long" : "short"))?.place(row) ?? null,
   };
 }
 
