@@ -6,7 +6,8 @@ surviveClosedPipes();
 try {
   ensureServerBinaries({
     install: !process.argv.includes("--no-install"),
-    servers: serversToStart(),
+    // The browser is needed by tests of the console alone, which are why this is called.
+    servers: [...serversToStart(), "browser"],
     onInstall: (packages) => notice(`installing ${packages.join(", ")} (once, a minute or so) ...`),
   });
 } catch (error) {

@@ -174,6 +174,16 @@ test("without a package manager, or without leave to install, every system's com
   expect(log()).toEqual([]);
 });
 
+test("the browser of the console's tests is a package too, and any of its names will do", () => {
+  aptGet(`case "$*" in *chromium) touch ${at("bin/chromium")} ;; esac`);
+  expect(ensure({ servers: ["browser"], install: false })).toContain("--no-install-recommends chromium");
+  expect(ensure({ servers: ["browser"] })).toBe("");
+  expect(log()).toContain(`${install} chromium`);
+  rmSync(at("bin/chromium"));
+  put("google-chrome");
+  expect(missingPrograms(machine({ root: true }), ["browser"])).toEqual([]);
+});
+
 test("a server whose URL is given is not needed here", () => {
   expect(serversToStart({})).toEqual(["nats", "redis", "postgres"]);
   expect(serversToStart({ NATS_URL: "nats://a:1", DATABASE_URL: "postgres://a/b", REDIS_URL: "" })).toEqual(["redis"]);

@@ -49,7 +49,7 @@ const foreignLines = (path: string, text: string): string[] =>
 const isText = (path: string): boolean => !/\.(png|gz|zst|bin|parquet)$/.test(path);
 
 test(`no file of code is longer than ${fileLinesMax} lines`, () => {
-  const code = files.filter((path) => /\.(ts|sql|sh)$/.test(path) || /^(scripts|\.ci)\//.test(path));
+  const code = files.filter((path) => /\.(tsx?|css|sql|sh)$/.test(path) || /^(scripts|\.ci)\//.test(path));
   expect(code.length).toBeGreaterThan(0);
   const long = code
     .map((path) => ({ path, lines: linesOf(readText(path)) }))

@@ -43,13 +43,14 @@ export const readText = (path: string): string => readFileSync(join(root, path),
 
 /** Reads a module from its text; throws on a syntax error. */
 export function parseSource(path: string, text: string): Source {
-  return { path, text, tree: parseAst(text, { lang: "ts" }) as unknown as Node };
+  const lang = path.endsWith(".tsx") ? "tsx" : "ts";
+  return { path, text, tree: parseAst(text, { lang }) as unknown as Node };
 }
 
 /** Every TypeScript module of the given top-level folders, parsed. */
 export function sourcesUnder(...folders: readonly string[]): Source[] {
   return filesUnder(...folders)
-    .filter((path) => path.endsWith(".ts"))
+    .filter((path) => /\.tsx?$/.test(path))
     .map((path) => parseSource(path, readText(path)));
 }
 

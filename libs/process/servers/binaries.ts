@@ -2,15 +2,20 @@ import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { systemFolders } from "../child.ts";
 
-/** Programs of the servers that the live backend needs, by server. */
+/** Programs of the servers that the live backend needs, by server; and the browser that only the tests of the console need. */
 export const serverPrograms = {
   nats: ["nats-server"],
   redis: ["redis-server"],
   postgres: ["postgres", "initdb", "psql"],
+  browser: ["chromium"],
 } as const;
 export type Server = keyof typeof serverPrograms;
 export type ServerProgram = (typeof serverPrograms)[Server][number];
-export const servers = Object.keys(serverPrograms) as Server[];
+/** What the product runs on. */
+export const servers = ["nats", "redis", "postgres"] as const satisfies readonly Server[];
+
+/** One and the same browser under the names that distributions give it; any of them will do. */
+const browserNames = ["chromium", "chromium-browser", "google-chrome-stable", "google-chrome"];
 
 /** The machine as far as looking for programs and installing them goes. Tests describe one of their own. */
 export interface Machine {
@@ -54,6 +59,8 @@ function locate(program: ServerProgram, machine: Machine): string | null {
     const found = postgresFolders(machine).map((folder) => join(folder, program));
     return found.find((path) => existsSync(path)) ?? findOn(machine, program);
   }
+  if (program === "chromium")
+    return browserNames.map((name) => findOn(machine, name)).find((path) => path !== null) ?? null;
   return findOn(machine, program);
 }
 

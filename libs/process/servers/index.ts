@@ -1,4 +1,4 @@
-export { missingPrograms, ServersMissing } from "./binaries.ts";
+export { missingPrograms, serverProgram, ServersMissing } from "./binaries.ts";
 export type { Machine, Server, ServerProgram } from "./binaries.ts";
 export { ensureServerBinaries, serversToStart } from "./install.ts";
 export type { EnsureOptions } from "./install.ts";

@@ -19,14 +19,19 @@ const managers: readonly Manager[] = [
     program: "apt-get",
     systems: "Debian and Ubuntu",
     asRoot: true,
-    packages: { nats: ["nats-server"], redis: ["redis-server"], postgres: ["postgresql"] },
+    packages: { nats: ["nats-server"], redis: ["redis-server"], postgres: ["postgresql"], browser: ["chromium"] },
     install: ["apt-get", "install", "-y", "--no-install-recommends"],
   },
   {
     program: "dnf",
     systems: "Fedora and its relatives",
     asRoot: true,
-    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql-server", "postgresql"] },
+    packages: {
+      nats: ["nats-server"],
+      redis: ["redis"],
+      postgres: ["postgresql-server", "postgresql"],
+      browser: ["chromium"],
+    },
     install: ["dnf", "install", "-y", "--setopt=install_weak_deps=False"],
   },
   {
@@ -34,14 +39,14 @@ const managers: readonly Manager[] = [
     systems: "Alpine",
     asRoot: true,
     // `setpriv`: PostgreSQL does not run as root, and busybox's own cannot drop its rights.
-    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql", "setpriv"] },
+    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql", "setpriv"], browser: ["chromium"] },
     install: ["apk", "add", "--no-cache"],
   },
   {
     program: "brew",
     systems: "macOS",
     asRoot: false,
-    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql@17"] },
+    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql@17"], browser: ["chromium"] },
     install: ["brew", "install"],
   },
 ];
@@ -52,7 +57,9 @@ const installWithinMs = 600_000;
 const saidMax = 2_000;
 
 const serversOf = (programs: readonly ServerProgram[]): Server[] =>
-  servers.filter((server) => serverPrograms[server].some((program) => programs.includes(program)));
+  (Object.keys(serverPrograms) as Server[]).filter((server) =>
+    serverPrograms[server].some((program) => programs.includes(program)),
+  );
 
 const packagesOf = (manager: Manager, programs: readonly ServerProgram[]): string[] =>
   serversOf(programs).flatMap((server) => manager.packages[server]);
@@ -106,7 +113,7 @@ function run(machine: Machine, command: string, words: readonly string[]): strin
 export interface EnsureOptions {
   /** Install distribution packages where something is missing and this process may: root, or sudo without a password. */
   readonly install: boolean;
-  /** The servers that are needed; all by default. */
+  /** What is needed; the servers by default. */
   readonly servers?: readonly Server[];
   readonly onInstall?: (packages: readonly string[]) => void;
   readonly machine?: Machine;
@@ -133,7 +140,11 @@ export function ensureServerBinaries(options: EnsureOptions): void {
     refuse(still, failure ?? "the packages are installed, but the programs are not where they are looked for");
 }
 
-const urlOf: Readonly<Record<Server, string>> = { nats: "NATS_URL", redis: "REDIS_URL", postgres: "DATABASE_URL" };
+const urlOf: Readonly<Record<(typeof servers)[number], string>> = {
+  nats: "NATS_URL",
+  redis: "REDIS_URL",
+  postgres: "DATABASE_URL",
+};
 
 /** The servers that have to be started here: those whose URL the environment does not give. */
 export const serversToStart = (environment: NodeJS.ProcessEnv = process.env): Server[] =>

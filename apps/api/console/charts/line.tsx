@@ -1,0 +1,134 @@
+import { useEffect, useRef } from "preact/hooks";
+import uPlot from "uplot";
+import { theme } from "../theme.ts";
+
+/** Points of one line; `null` is a hole. Floats: these are drawn, never shown as text. */
+export interface Series {
+  readonly name: string;
+  readonly values: readonly (number | null)[];
+  /** The colour of that number of the style's lines, 1 to 4. */
+  readonly line: 1 | 2 | 3 | 4;
+  readonly steps?: boolean;
+  readonly filled?: boolean;
+}
+
+export interface LineChartProps {
+  /** What it shows and how it went, for those who do not see it. */
+  readonly label: string;
+  /** UTC ms, or any other number that rises. */
+  readonly x: readonly number[];
+  readonly xIsTime?: boolean;
+  readonly series: readonly Series[];
+  readonly height: number;
+  /** How a value is written on the axis and the legend. */
+  readonly show: (value: number) => string;
+  /** Lines to compare with, across the whole width. */
+  readonly levels?: readonly { readonly at: number; readonly name: string; readonly tone: "warn" | "bad" | "good" }[];
+}
+
+const colour = (name: string): string =>
+  getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+
+/** A chart of lines that is made for data that keeps coming: new points are handed over, nothing is built again. */
+export function LineChart(props: LineChartProps) {
+  const place = useRef<HTMLDivElement>(null);
+  const chart = useRef<uPlot | null>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const shape = `${theme.value} ${props.series.map(({ name }) => name).join()}`;
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    const made = new uPlot(optionsOf(latest, element.clientWidth), dataOf(latest.current), element);
+    chart.current = made;
+    const watch = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: latest.current.height }));
+    watch.observe(element);
+    return () => {
+      watch.disconnect();
+      made.destroy();
+      chart.current = null;
+    };
+  }, [shape]);
+  useEffect(() => chart.current?.setData(dataOf(props)), [props.x, props.series]);
+  return (
+    <div
+      class="line-chart"
+      role="img"
+      aria-label={props.label}
+      ref={place}
+      style={{ minHeight: `${props.height}px` }}
+    />
+  );
+}
+
+const dataOf = ({ x, xIsTime, series }: LineChartProps): uPlot.AlignedData => [
+  xIsTime === false ? [...x] : x.map((t) => t / 1_000),
+  ...series.map(({ values }) => [...values]),
+];
+
+function optionsOf(latest: { readonly current: LineChartProps }, width: number): uPlot.Options {
+  const { height, series, xIsTime } = latest.current;
+  const axis = {
+    stroke: colour("faint"),
+    grid: { stroke: colour("rule"), width: 1 },
+    ticks: { show: false },
+    font: "11px sans-serif",
+  };
+  const show = (value: number | null): string => (value === null ? "–" : latest.current.show(value));
+  return {
+    width,
+    height,
+    padding: [8, 12, 0, 0],
+    tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "Etc/UTC"),
+    scales: { x: { time: xIsTime !== false }, y: { range: (_chart, low, high) => rangeOf(latest.current, low, high) } },
+    cursor: { points: { size: 6 }, drag: { x: false, y: false } },
+    legend: { live: true, show: series.length > 1 },
+    axes: [
+      { ...axis, size: 28 },
+      { ...axis, size: 58, values: (_chart, values) => values.map(show) },
+    ],
+    series: [
+      {},
+      ...series.map((one) => ({
+        label: one.name,
+        stroke: colour(`line-${one.line}`),
+        width: 1.6,
+        points: { show: false },
+        value: (_chart: uPlot, value: number | null) => show(value),
+        ...(one.filled === true ? { fill: `${colour(`line-${one.line}`)}22` } : {}),
+        ...(one.steps === true && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
+      })),
+    ],
+    hooks: { draw: [(drawn) => drawLevels(drawn, latest.current)] },
+  };
+}
+
+/** Room above and below, with the levels in sight where they are near. */
+function rangeOf({ levels = [] }: LineChartProps, low: number | null, high: number | null): uPlot.Range.MinMax {
+  if (low === null || high === null) return [0, 1];
+  const span = high - low || Math.abs(high) || 1;
+  const near = levels.map(({ at }) => at).filter((at) => at > low - span && at < high + span);
+  const bottom = Math.min(low, ...near);
+  const top = Math.max(high, ...near);
+  const room = (top - bottom || span) * 0.08;
+  return [bottom - room, top + room];
+}
+
+function drawLevels(chart: uPlot, { levels = [] }: LineChartProps): void {
+  const { ctx, bbox } = chart;
+  ctx.save();
+  ctx.font = `${11 * devicePixelRatio}px sans-serif`;
+  for (const { at, name, tone } of levels) {
+    const y = chart.valToPos(at, "y", true);
+    if (y < bbox.top || y > bbox.top + bbox.height) continue;
+    ctx.strokeStyle = colour(tone);
+    ctx.fillStyle = colour(tone);
+    ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
+    ctx.beginPath();
+    ctx.moveTo(bbox.left, y);
+    ctx.lineTo(bbox.left + bbox.width, y);
+    ctx.stroke();
+    ctx.fillText(name, bbox.left + 4 * devicePixelRatio, y - 4 * devicePixelRatio);
+  }
+  ctx.restore();
+}
