@@ -29,6 +29,12 @@ export interface ChildExit {
 
 const lineLengthMax = 100_000;
 
+/** One listener for all of them, however many a run starts. */
+const alive = new Set<ChildProcess>();
+const killAll = (): void => {
+  for (const child of alive) child.kill("SIGKILL");
+};
+
 /** Starts a process whose output is read to its end and which does not outlive this one. Throws when it cannot start. */
 export async function startChild(options: ChildOptions): Promise<Child> {
   const { command, prefix } = guarded(options);
@@ -42,10 +48,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
   const onLine = options.onLine ?? (() => {});
   readLines(child, "stdout", onLine);
   readLines(child, "stderr", onLine);
-  const atExit = (): void => {
-    child.kill("SIGKILL");
-  };
-  process.once("exit", atExit);
+  if (alive.size === 0) process.on("exit", killAll);
+  alive.add(child);
   let running = true;
   const exit = new Promise<ChildExit>((resolve) => {
     // Both: a process that never started has no "close", and the last lines come after "exit".
@@ -53,7 +57,8 @@ export async function startChild(options: ChildOptions): Promise<Child> {
     child.once("error", () => resolve({ code: null, signal: null }));
   }).finally(() => {
     running = false;
-    process.removeListener("exit", atExit);
+    alive.delete(child);
+    if (alive.size === 0) process.removeListener("exit", killAll);
   });
   await new Promise<void>((resolve, reject) => {
     child.once("spawn", resolve);

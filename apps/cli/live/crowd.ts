@@ -8,6 +8,8 @@ import type { Program } from "./processes.ts";
 
 /** What of the venue's crowd a run is asked for; handed on as it is. */
 export interface CrowdArguments {
+  /** UTC ms of the market: where it begins, and where it ends. */
+  readonly from: number;
   readonly crash: string;
   readonly traders: number;
   readonly seed: number;
@@ -35,7 +37,7 @@ export async function writeRules(file: string, crowd: CrowdArguments): Promise<v
   });
   const { code } = await child.exit;
   if (code !== 0) throw new Error(`the rules could not be made: ${errors.join("\n")}`);
-  writeFileSync(file, JSON.stringify(withDrill(JSON.parse(lines.join("\n")) as RuleDocument)));
+  writeFileSync(file, JSON.stringify(withDrill(JSON.parse(lines.join("\n")) as RuleDocument, crowd.from)));
 }
 
 /** All of a run, in the order in which they start: prices flow before anybody asks for them. */

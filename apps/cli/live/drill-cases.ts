@@ -1,21 +1,46 @@
 import type { AccountDocument } from "#libs/domain/rule-set/limit-documents.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { Rational } from "#libs/decimal/index.ts";
-import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
+import { type BatchRequest, batchMax, type OrderTerms } from "#libs/contracts/live/pre-trade.ts";
 
-/** What is asked: an order, or the amendment of one. */
-export type Ask = { readonly order: OrderTerms } | { readonly amend: string; readonly qty: string };
+/** What is asked: an order, the amendment of one, several in one message, or what would be at another index. */
+export type Ask =
+  | { readonly order: OrderTerms }
+  | { readonly amend: string; readonly qty: string }
+  | { readonly batch: readonly OrderTerms[]; readonly mode: BatchRequest["mode"] }
+  | { readonly index: Readonly<Record<string, string>> };
 
 /** One code and how to be refused with it. The account is `drill-<code>`; its last question is refused, those before it need not be. */
 export interface Case {
   readonly code: string;
   readonly account?: AccountDocument;
+  /** Contracts of the falling instrument that the account has bought before it falls. */
+  readonly holds?: string;
+  /** Paid in beside the money that every account has: of the calm asset. */
+  readonly calm?: string;
+  /** Asked while entries cannot be committed. */
+  readonly whileLocked?: boolean;
   /** `price`: the mark on the tick. `request`: the same for every question of the case. */
   readonly asks: (price: string) => readonly Ask[];
   readonly sameRequest?: boolean;
 }
 
 export const drillInstrument = "DRILL-PERP";
+/** The drill quotes what it follows, too: bought at one price, it falls to the other. Paused meanwhile, so that a liquidation stays open. */
+export const falling = {
+  instrument: "DRILL-FALLING",
+  asset: "FALLING",
+  source: "drill",
+  from: "1",
+  to: "0.94",
+} as const;
+/** Quoted until it has a mark, and never again. */
+export const fading = { instrument: "DRILL-FADING", asset: "FADING", source: "drill", price: "1" } as const;
+/** Over a minute of the market after it began. */
+const dated = "DRILL-DATED";
+const datedMs = 60_000;
+/** Sells what the others buy. */
+export const maker = "drill-maker";
 const banned = "DRILL-BANNED";
 const unpriced = "DRILL-UNPRICED";
 /** Never quoted by anybody. */
@@ -51,8 +76,43 @@ const here = (code: string, limits: NonNullable<AccountDocument["instruments"]>[
   ...one(),
 });
 
-/** Every code that a question by itself can meet: others need a state of the exchange, which a run comes by or not. */
+const small = "20";
+/** As many orders as may be approved of one account, and one more. */
+const flood = (price: string): Ask[] => {
+  const { order: like } = order(price, { qty: small }) as { readonly order: OrderTerms };
+  const many = (from: number): OrderTerms[] =>
+    Array.from({ length: batchMax }, (_, at) => ({ ...like, id: `o-${from + at}` }));
+  return [
+    { batch: many(0), mode: "each" },
+    { batch: many(batchMax), mode: "each" },
+    { order: { ...like, id: "one-more" } },
+  ];
+};
+const lost = (code: string, limits: AccountDocument["limits"] & object): Case => ({
+  ...limited(code, limits),
+  holds: "10000",
+});
+
+/** Every code but two: `correlation` needs five hours of prices, and a closed gate answers nobody. */
 export const drillCases: readonly Case[] = [
+  { code: "reduce_only_mode", whileLocked: true, ...one() },
+  { code: "overloaded", asks: flood },
+  {
+    code: "batch_refused",
+    asks: (price) => {
+      const { order: good } = order(price) as { readonly order: OrderTerms };
+      return [{ batch: [good, { ...good, id: "o-2", qty: "1" }], mode: "all" }];
+    },
+  },
+  { code: "unknown_asset", asks: () => [{ index: { NOTHING: "1" } }] },
+  { code: "instrument_closed", ...one({ instrument: dated }) },
+  { code: "price_quality", ...one({ instrument: fading.instrument }) },
+  { code: "pool_liquidating", holds: "150000", ...one({ instrument: falling.instrument }) },
+  { code: "collateral_concentration", calm: "30000", ...one() },
+  lost("day_loss", { dayLoss: "0.01" }),
+  lost("week_loss", { weekLoss: "0.01" }),
+  lost("drawdown", { drawdown: "0.01" }),
+  limited("risk_sum", { maxRiskSumShare: "0.0001" }),
   { code: "request_reused", sameRequest: true, ...two() },
   { code: "order_unknown", asks: () => [{ amend: "none", qty: some }] },
   { code: "halted", ...one() },
@@ -102,12 +162,13 @@ export const drillAccount = (code: string): string => `drill-${code}`;
 
 /**
  * The demonstration's rules with every limit in force for everybody, wide enough for its crowd, and for each case an account whose own
- * limits it cannot keep, on instruments that nobody else trades.
+ * limits it cannot keep, on instruments that nobody else trades. `from`: UTC ms of the market at which it begins.
  */
-export function withDrill(document: RuleDocument): RuleDocument {
+export function withDrill(document: RuleDocument, from: number): RuleDocument {
   const accounts = Object.fromEntries(
     drillCases.flatMap(({ code, account }) => (account === undefined ? [] : [[drillAccount(code), account]])),
   );
+  const sources = Object.fromEntries([calm, falling, fading].map(({ asset, source }) => [asset, { [source]: "1" }]));
   const common = { kind: "linear", base: unquoted, quote: "USDT", settle: "USDT", tick, lot: "1" } as const;
   const tiers = [{ from: "0", im: "0.05", mm: "0.025" }];
   const place = {
@@ -119,16 +180,22 @@ export function withDrill(document: RuleDocument): RuleDocument {
   } as const;
   return {
     ...document,
-    assets: [...document.assets, { id: unquoted }, { id: calm.asset }],
-    marks: {
-      ...document.marks,
-      sources: { ...document.marks?.sources, [calm.asset]: { [calm.source]: "1" } },
-    },
+    assets: [
+      ...document.assets,
+      { id: unquoted },
+      { id: calm.asset, concentration: "0.5" },
+      { id: falling.asset },
+      { id: fading.asset },
+    ],
+    marks: { ...document.marks, sources: { ...document.marks?.sources, ...sources } },
     instruments: [
       ...document.instruments,
       { id: drillInstrument, index: calm.asset, ...common, ...place, tiers },
       { id: banned, index: calm.asset, ...common, ...place, shorting: "banned", tiers },
       { id: unpriced, index: unquoted, ...common, ...place, tiers },
+      { id: falling.instrument, index: falling.asset, ...common, ...place, shorting: "free", tiers },
+      { id: fading.instrument, index: fading.asset, ...common, ...place, tiers },
+      { id: dated, index: calm.asset, ...common, ...place, tiers, expiry: from + datedMs },
     ],
     limits: { ...wide, ...document.limits },
     accounts: { ...document.accounts, ...accounts },

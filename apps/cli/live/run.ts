@@ -21,8 +21,6 @@ import { stagesReached, type Summary, summarise } from "./summary.ts";
 import { Watch } from "./watch.ts";
 
 export interface LiveOptions extends CrowdArguments {
-  /** UTC ms of the market at which it begins. */
-  readonly from: number;
   readonly speed: number;
   readonly shards: readonly string[];
   /** To the end of the market, then the reckoning. */
