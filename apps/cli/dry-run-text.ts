@@ -3,10 +3,11 @@ import type { Style } from "./output.ts";
 
 const moneyText = ({ equity, im, mm }: DryRunMoney): string => `equity ${equity}  im ${im}  mm ${mm}`;
 
-function reasonsOf({ pools, warnings, refusals }: DryRunAccount): string[] {
+function reasonsOf({ pools, warnings, refusals, outcome, convertsUsd }: DryRunAccount): string[] {
   const poolOf = (instrument: string | null): string => instrument ?? "cross";
   return [
     ...pools.map((one) => `${poolOf(one.instrument)}: ${one.before} -> ${one.after}, closes ${one.closes} USD`),
+    ...(outcome === "converted" || convertsUsd !== "0" ? [`debts are converted: ${convertsUsd} USD sold`] : []),
     ...warnings.map((one) => `${poolOf(one.instrument)}: warning at ${one.level}`),
     ...refusals.map(({ instrument, side, codes, numbers }) => {
       const whys = codes.map((code) => {
@@ -30,7 +31,7 @@ export function dryRunText(shard: string, seq: number, result: DryRunResult, pai
     ...(codes.length === 0 ? [] : [`  refused for: ${codes.join(", ")}`]),
     `  before   ${moneyText(totals.before)}`,
     `  after    ${moneyText(totals.after)}`,
-    `  closes   ${totals.closesUsd} USD; initial margin missing ${totals.initialMarginMissingUsd} USD more than today`,
+    `  closes   ${totals.closesUsd} USD; sold for debts ${totals.convertsUsd} USD; initial margin missing ${totals.initialMarginMissingUsd} USD more than today`,
     ...accounts.flatMap((one) => [
       `  ${paint.strong(one.account)} ${one.outcome}`,
       `    before ${moneyText(one.before)}`,

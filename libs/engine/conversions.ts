@@ -7,6 +7,7 @@ import {
 } from "#libs/domain/settlement/conversion.ts";
 import type { Machine } from "./machine.ts";
 import { balancesOf } from "./balances.ts";
+import { owesTooMuch } from "./debts.ts";
 import { badDebtAccount, houseAccount, insuranceAccount } from "./system-accounts.ts";
 
 /** What a conversion of an account's debts may use: its balances, `house`, and the providers registered for assets. */
@@ -65,6 +66,15 @@ export function bookConversions(machine: Machine, account: number, steps: readon
       fee: step.fee.toStringUp(),
     });
   }
+}
+
+/** COL-29: what of an account's assets would be sold for its debts by themselves, USD at index; null: it does not owe too much. Books nothing. */
+export function conversionDue(machine: Machine, account: number): Rational | null {
+  const { book, market } = machine;
+  if (book.isSystem(account) || machine.liquidating(book.crossPool(account)) || !owesTooMuch(machine, account))
+    return null;
+  const { steps } = planConversion(conversionRequest(machine, account), market);
+  return Rational.sum(steps.map(({ from, sold }) => sold.times(market.index(from))));
 }
 
 /** COL-20 … COL-25: turns negative balances of an account positive, as far as house and providers take its assets. */

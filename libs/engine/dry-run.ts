@@ -10,6 +10,7 @@ import { initialMargin } from "#libs/domain/pre-trade/margin-checks.ts";
 import { judge } from "./gate/checks.ts";
 import { Standing } from "./gate/standing.ts";
 import { exactOrder, newOrder } from "./gate/wanted.ts";
+import { conversionDue } from "./conversions.ts";
 import type { Machine, MachineOptions } from "./machine.ts";
 import { PriceMissing } from "./market.ts";
 import { positionsOf } from "./sagas/judgement.ts";
@@ -98,6 +99,8 @@ interface AccountChange {
   readonly pools: readonly PoolStep[];
   readonly warnings: DryRunAccount["warnings"];
   readonly refusals: DryRunAccount["refusals"];
+  /** USD, sold for debts that are not to be converted today; null: none are. */
+  readonly converts: Rational | null;
 }
 
 function compareAccount(before: Machine, after: Machine, account: number): AccountChange {
@@ -117,14 +120,16 @@ function compareAccount(before: Machine, after: Machine, account: number): Accou
       warnings.push({ instrument, level: level.toStringDown() });
   }
   const refusals = newRefusals(before, after, account);
+  const converts = conversionDue(before, account) === null ? conversionDue(after, account) : null;
   return {
     account: before.accountName(account),
-    outcome: outcomeOf(pools, warnings.length > 0, refusals.length > 0),
+    outcome: outcomeOf(pools, converts !== null, warnings.length > 0, refusals.length > 0),
     before: moneyOf(before, account),
     after: moneyOf(after, account),
     pools,
     warnings,
     refusals,
+    converts,
   };
 }
 
@@ -232,10 +237,16 @@ function only(numbers: Readonly<Record<string, Bounded>>, codes: readonly string
   return Object.fromEntries(Object.entries(numbers).filter(([code]) => codes.includes(code)));
 }
 
-function outcomeOf(pools: readonly PoolStep[], warned: boolean, refused: boolean): AccountChange["outcome"] {
+function outcomeOf(
+  pools: readonly PoolStep[],
+  converts: boolean,
+  warned: boolean,
+  refused: boolean,
+): AccountChange["outcome"] {
   const worse = pools.filter((one) => one.before === "none" || one.after === "full");
   if (worse.some((one) => one.after === "full")) return "liquidated_in_full";
   if (worse.some((one) => one.after === "partial")) return "liquidated_in_part";
+  if (converts) return "converted";
   if (refused) return "refused";
   if (warned) return "warned";
   return pools.length > 0 ? "released" : null;
@@ -245,6 +256,7 @@ function outcomeOf(pools: readonly PoolStep[], warned: boolean, refused: boolean
 const outcomes: readonly DryRunAccount["outcome"][] = [
   "liquidated_in_full",
   "liquidated_in_part",
+  "converted",
   "refused",
   "warned",
   "released",
@@ -293,15 +305,17 @@ class Totals {
   #before = noMoney;
   #after = noMoney;
   #closes = Rational.zero;
+  #converts = Rational.zero;
   #missing = Rational.zero;
   readonly #counts = new Map<string, number>();
   readonly #codes = new Map<string, number>();
 
-  add({ outcome, before, after, pools, refusals }: AccountChange): void {
+  add({ outcome, before, after, pools, refusals, converts }: AccountChange): void {
     this.#judged += 1;
     this.#before = addMoney(this.#before, before);
     this.#after = addMoney(this.#after, after);
     this.#closes = Rational.sum([this.#closes, ...pools.map((one) => one.closes)]);
+    this.#converts = this.#converts.plus(converts ?? Rational.zero);
     this.#missing = this.#missing.plus(missing(after)).minus(missing(before));
     if (outcome !== null) count(this.#counts, outcome);
     for (const code of new Set(refusals.flatMap((one) => one.codes))) count(this.#codes, code);
@@ -316,6 +330,7 @@ class Totals {
       before: shownMoney(this.#before),
       after: shownMoney(this.#after),
       closesUsd: this.#closes.toStringUp(),
+      convertsUsd: this.#converts.toStringUp(),
       initialMarginMissingUsd: this.#missing.toStringUp(),
     };
   }
@@ -345,7 +360,7 @@ const shownMoney = ({ equity, initialEquity, im, mm }: Money): DryRunMoney => ({
   mm: mm.toStringUp(),
 });
 
-function shown({ account, outcome, before, after, pools, warnings, refusals }: AccountChange): DryRunAccount {
+function shown({ account, outcome, before, after, pools, warnings, refusals, converts }: AccountChange): DryRunAccount {
   return {
     account,
     outcome: outcome as DryRunAccount["outcome"],
@@ -355,6 +370,7 @@ function shown({ account, outcome, before, after, pools, warnings, refusals }: A
     warnings,
     refusals,
     closesUsd: Rational.sum(pools.map((one) => one.closes)).toStringUp(),
+    convertsUsd: (converts ?? Rational.zero).toStringUp(),
     initialMarginMissingUsd: missing(after).toStringUp(),
   };
 }

@@ -3,7 +3,7 @@ import type { DryRunAccount, DryRunResult } from "#libs/contracts/live/dry-run.t
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { mergeRules } from "#libs/domain/rule-set/merge.ts";
 import { dryRun } from "#libs/engine/index.ts";
-import { perpetual, rules, TestExchange } from "#test/support/exchange.ts";
+import { btc, perpetual, rules, TestExchange, usdt } from "#test/support/exchange.ts";
 import { table } from "#test/support/table.ts";
 
 /** Alice with this cash and this many contracts of X at 100: 10 % initial and 5 % maintenance margin. */
@@ -76,12 +76,13 @@ test("LIM-26 money: requirements before and after, what a liquidation closes, wh
       },
     ],
     closesUsd: "1000",
+    convertsUsd: "0",
     initialMarginMissingUsd: "20",
   });
   expect(found.totals).toMatchObject({
     judged: 2,
     unpriced: 0,
-    outcomes: { liquidated_in_full: 1, liquidated_in_part: 0, refused: 0, warned: 0, released: 0 },
+    outcomes: { liquidated_in_full: 1, liquidated_in_part: 0, converted: 0, refused: 0, warned: 0, released: 0 },
     closesUsd: "1000",
     initialMarginMissingUsd: "20",
     before: { im: "200", mm: "100" },
@@ -184,6 +185,24 @@ test("LIM-26 orders that may open are asked about like positions, each on its si
     ["carol", ["sell"]],
   ]);
 });
+
+for (const { convertAt, outcome, sold } of table(`
+  convertAt | outcome   | sold
+  0.81      | -         | 0
+  0.8       | converted | 80
+`))
+  test(`LIM-26 a debt of 80 against 100 of equity, where debts are converted from ${convertAt} of it on: ${outcome}`, () => {
+    const exchange = new TestExchange(rules({ assets: [usdt, { ...btc, conversionOrder: 1 }] }));
+    exchange.apply({ k: "house", asset: "USDT", amount: "1000" });
+    exchange.cash("alice", "1.8", "BTC");
+    exchange.cash("maker", "1000");
+    exchange.trade("alice", "maker", "1", "100");
+    exchange.trade("maker", "alice", "1", "20");
+    const found = proposed(exchange, { convertAt });
+    expect([aliceIn(found)?.outcome ?? "-", found.totals.convertsUsd]).toEqual([outcome, sold]);
+    expect(aliceIn(found)?.convertsUsd ?? "0").toBe(sold);
+    expect(exchange.of("conversion.booked")).toEqual([]);
+  });
 
 test("LIM-26 accounts of the same ratio are listed by id", () => {
   const exchange = new TestExchange();

@@ -33,7 +33,7 @@ const Bounds = byId(
 
 const AccountChange = record({
   account: Id,
-  outcome: oneOf("liquidated_in_full", "liquidated_in_part", "refused", "warned", "released"),
+  outcome: oneOf("liquidated_in_full", "liquidated_in_part", "converted", "refused", "warned", "released"),
   before: Money,
   after: Money,
   /** Pools whose stage would be another; `closes`: notional at mark, USD, of a partial liquidation its first pass. */
@@ -45,6 +45,8 @@ const AccountChange = record({
     record({ instrument: nullable(Id), side: nullable(oneOf("buy", "sell")), codes: Type.Array(Id), numbers: Bounds }),
   ),
   closesUsd: Amount,
+  /** Sold for debts that would be converted by themselves and are not today, at index. */
+  convertsUsd: Amount,
   /** What initial equity would lack to the initial margin. */
   initialMarginMissingUsd: Amount,
 });
@@ -67,6 +69,7 @@ const Result = record({
     before: Money,
     after: Money,
     closesUsd: Amount,
+    convertsUsd: Amount,
     /** How much more would be lacking than today. */
     initialMarginMissingUsd: Amount,
   }),
