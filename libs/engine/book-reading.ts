@@ -6,7 +6,7 @@ import { writeCanonical } from "./book-bytes.ts";
 import { CashTable } from "./cash-table.ts";
 import { Listing } from "./listing.ts";
 import { Market } from "./market.ts";
-import { type BookOrder, OrderTable } from "./order-table.ts";
+import { type KeptOrder, OrderTable } from "./order-table.ts";
 import { PositionTable } from "./position-table.ts";
 import { crossView, isolatedView, leverageOf, LiveMarket, type Tables } from "./views.ts";
 import type { Writer } from "./writer.ts";
@@ -205,10 +205,10 @@ export class BookReading {
 
   // Resting orders, oldest first.
 
-  orders(account: number): readonly BookOrder[] {
+  orders(account: number): readonly KeptOrder[] {
     return this.orderTable.of(account);
   }
-  findOrder(account: number, id: string): BookOrder | undefined {
+  findOrder(account: number, id: string): KeptOrder | undefined {
     return this.orderTable.find(account, id);
   }
   /** How many orders rest on an instrument. */

@@ -1,5 +1,6 @@
 import type { Rational } from "#libs/decimal/index.ts";
 import { checkWide } from "./columns.ts";
+import { nearestFloat } from "./floats.ts";
 import type { Reader, Writer } from "./writer.ts";
 
 /** A resting order: what is still open of it. */
@@ -17,15 +18,22 @@ export interface BookOrder {
   readonly seq: number;
 }
 
-const none: readonly BookOrder[] = [];
+/** As it is kept, with what screens read of it. */
+export interface KeptOrder extends BookOrder {
+  readonly lotsFloat: number;
+  /** NaN: a market order. */
+  readonly priceFloat: number;
+}
+
+const none: readonly KeptOrder[] = [];
 /** Above this many orders an account gets a map, so that a market maker's cancel does not search a list. */
 const searchedMax = 16;
 
 class OrderList {
-  readonly orders: BookOrder[] = [];
-  private byId: Map<string, BookOrder> | null = null;
+  readonly orders: KeptOrder[] = [];
+  private byId: Map<string, KeptOrder> | null = null;
 
-  find(id: string): BookOrder | undefined {
+  find(id: string): KeptOrder | undefined {
     if (this.byId !== null) return this.byId.get(id);
     if (this.orders.length > searchedMax) {
       this.byId = new Map(this.orders.map((order) => [order.id, order]));
@@ -35,16 +43,16 @@ class OrderList {
     return undefined;
   }
 
-  add(order: BookOrder): void {
+  add(order: KeptOrder): void {
     if (this.find(order.id) !== undefined) throw new RangeError(`order ${order.id} rests already`);
     let at = this.orders.length;
-    while (at > 0 && (this.orders[at - 1] as BookOrder).seq > order.seq) at -= 1;
+    while (at > 0 && (this.orders[at - 1] as KeptOrder).seq > order.seq) at -= 1;
     this.orders.splice(at, 0, order);
     this.byId?.set(order.id, order);
   }
 
   remove(order: BookOrder): void {
-    const at = this.orders.indexOf(order);
+    const at = this.orders.indexOf(order as KeptOrder);
     if (at < 0) throw new RangeError(`order ${order.id} does not rest`);
     this.orders.splice(at, 1);
     this.byId?.delete(order.id);
@@ -57,10 +65,10 @@ export class OrderTable {
   /** By instrument: how many rest. */
   private readonly counts: number[] = [];
 
-  of(account: number): readonly BookOrder[] {
+  of(account: number): readonly KeptOrder[] {
     return this.lists[account]?.orders ?? none;
   }
-  find(account: number, id: string): BookOrder | undefined {
+  find(account: number, id: string): KeptOrder | undefined {
     return this.lists[account]?.find(id);
   }
   count(instrument: number): number {
@@ -72,14 +80,18 @@ export class OrderTable {
     checkWide(order.lots, "order");
     while (this.lists.length <= order.account) this.lists.push(undefined);
     const list = (this.lists[order.account] ??= new OrderList());
-    list.add(order);
+    const { account, id, instrument, side, lots, price, reduceOnly, seq } = order;
+    const priceFloat = price === null ? NaN : nearestFloat(price);
+    list.add({ account, id, instrument, side, lots, price, reduceOnly, seq, lotsFloat: Number(lots), priceFloat });
     while (this.counts.length <= order.instrument) this.counts.push(0);
     this.counts[order.instrument] = this.count(order.instrument) + 1;
   }
 
   setLots(order: BookOrder, lots: bigint): void {
     checkWide(lots, "order");
-    (order as { lots: bigint }).lots = lots;
+    const kept = order as { -readonly [K in keyof KeptOrder]: KeptOrder[K] };
+    kept.lots = lots;
+    kept.lotsFloat = Number(lots);
   }
 
   /** Throws `RangeError` when the order does not rest. */

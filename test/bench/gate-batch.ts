@@ -2,8 +2,8 @@ import type { OrderTerms } from "#libs/contracts/live/pre-trade.ts";
 import { type Engine, Gate } from "#libs/engine/index.ts";
 import { instrumentCount, instrumentId, startPrice } from "./book.ts";
 
-/** Batches of orders of one account, in as many instruments as given: what they cost together and each. */
-export function benchBatches(engine: Engine, account: string): void {
+/** Batches of orders of one account, in one instrument and in all: what they cost together and each; `full`: with a stop and an API key. */
+export function benchBatches(engine: Engine, account: string, full: boolean): void {
   for (const instruments of [1, instrumentCount])
     for (const size of [10, 100, 1000]) {
       const gate = new Gate(engine);
@@ -11,7 +11,9 @@ export function benchBatches(engine: Engine, account: string): void {
         const number = at % instruments;
         const price = startPrice(number).toFixed(4);
         const side = at % 2 === 0 ? "buy" : "sell";
-        return { account, order: { id: `b${at}`, instrument: instrumentId(number), side, qty: "0.001", price } };
+        const stop = (startPrice(number) * (side === "buy" ? 0.95 : 1.05)).toFixed(4);
+        const order: OrderTerms = { id: `b${at}`, instrument: instrumentId(number), side, qty: "0.001", price };
+        return { account, order: full ? { ...order, stop, key: "bot" } : order };
       });
       const took: number[] = [];
       let accepted = 0;

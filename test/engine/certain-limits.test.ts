@@ -120,7 +120,8 @@ function bothUnder({ machine, certain, chance, document, account, asked }: Case,
   const change = newOrder(order, asked);
   const refusal = judge(standing, change);
   const instrument = machine.book.instrumentIndex(asked.instrument);
-  const yes = certain.passes({ name, account, instrument, order, held: [], stop: change.stop ?? null });
+  const stop = change.stop ?? null;
+  const yes = certain.passes({ name, account, instrument, order, held: [], stop, key: null });
   const numbers = { ...refusal.numbers, ...refusal.shadowNumbers };
   // What warns refuses nothing, but must be told all the same.
   const codes: readonly string[] = [...refusal.codes(), ...refusal.shadow()];

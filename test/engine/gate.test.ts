@@ -352,6 +352,15 @@ test("NUM-07 what is not listed, out of range or without a price is a reason, no
   expect(bare.exchange.engine.machine.book.findAccount("nobody")).toBe(-1);
 });
 
+test("an amendment of an approved order counts as the larger of both at the dearer price, for what is asked next too", () => {
+  const bench = new Bench();
+  expect(bench.codes(limit("a", "sell", "40"))).toEqual([]);
+  expect(bench.amend("a", "1", "90").codes).toEqual([]);
+  // 40 at 90 need 400 of margin and lose 400; 30 more need 300.
+  expect(bench.codes(limit("b", "sell", "30"))).toEqual(["initial_margin"]);
+  expect(bench.codes(limit("c", "sell", "20"))).toEqual([]);
+});
+
 test("the decision can be made again from what it had read", () => {
   const bench = new Bench();
   bench.check(limit("a", "buy", "60"));

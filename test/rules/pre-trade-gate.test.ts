@@ -76,6 +76,17 @@ describe("LIM-08 velocity", () => {
     expect(codes("bob", "buy 1 X", 0)).toEqual(["velocity_orders"]);
   });
 
+  test("an order counts once in a window, however many levels limit what is in it", () => {
+    const also = (limit: object) => ({ limits: { velocity: [{ windowMs: 1000, ...limit }] } });
+    const { codes } = asking({
+      ...also({ orders: 3, valueUsd: "100000" }),
+      tiers: { vip: also({ orders: 4, valueUsd: "600" }) },
+      entities: { desk: { accounts: ["alice", "bob"], tier: "vip", ...also({ orders: 3, valueUsd: "100000" }) } },
+    });
+    for (let order = 0; order < 3; order += 1) expect(codes("alice", "buy 2 X", 0)).toEqual([]);
+    expect(codes("bob", "buy 1 X", 0)).toEqual(["velocity_orders", "velocity_value"]);
+  });
+
   test("a batch that is refused as a whole counts for nothing", () => {
     const { gate, codes } = asking({ limits: windows });
     const orders = ["buy 1 X", "buy 1 X", "buy 1 X", "buy 1 X"].map((text) => ({

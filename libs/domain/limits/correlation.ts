@@ -4,7 +4,7 @@ import { Rational } from "#libs/decimal/index.ts";
 const slotMs = 300_000;
 const returnsKept = 288;
 /** With fewer common returns nothing is said. */
-const returnsMin = 60;
+export const returnsMin = 60;
 const decimals = 4;
 const scale = 10 ** decimals;
 
@@ -67,6 +67,10 @@ export function correlation(left: readonly number[], right: readonly number[]): 
     xy += dx * dy;
   });
   if (!(xx > 0 && yy > 0)) return null;
-  const shown = Math.ceil((xy / Math.sqrt(xx * yy)) * scale);
-  return Rational.ofUnits(BigInt(Math.max(-scale, Math.min(scale, shown))), decimals);
+  return Rational.ofUnits(BigInt(unitsOf(xy / Math.sqrt(xx * yy))), decimals);
 }
+
+const unitsOf = (found: number): number => Math.max(-scale, Math.min(scale, Math.ceil(found * scale)));
+
+/** A correlation as the rule states it, at four decimals rounded up. */
+export const correlationOf = (found: number): number => unitsOf(found) / scale;

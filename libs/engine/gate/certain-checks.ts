@@ -4,7 +4,9 @@ import { countsOfToday, stopOf, volumeOfDay } from "../activity.ts";
 import { nearestFloat } from "../floats.ts";
 import type { Machine } from "../machine.ts";
 import { CertainSums, type Figures, lossesBelow } from "./certain-limits.ts";
-import { type CertainInstrument, type CertainRules, least, room } from "./certain-rules.ts";
+import type { Correlations, Part } from "./certain-correlation.ts";
+import type { Holdings } from "./certain-holdings.ts";
+import { type CertainInstrument, least, room } from "./certain-rules.ts";
 import type { Held } from "./overlay.ts";
 
 /** A new order with all that its account has, as the screen is asked about it. */
@@ -17,23 +19,12 @@ export interface CertainQuestion {
   readonly held: readonly Held[];
   /** Where it would be closed at a loss; null: it does not say. */
   readonly stop: Rational | null;
+  /** The API key that it came with. */
+  readonly key: string | null;
 }
 
-/** What the screen has added up of an account, by instrument; sizes are signed where they are positions. */
-export interface Seen {
-  readonly rules: CertainRules;
-  /** Those with a position or orders. */
-  readonly instruments: readonly number[];
-  readonly size: Float64Array;
-  readonly buy: Float64Array;
-  readonly sell: Float64Array;
-  /** How many positions it holds. */
-  readonly open: number;
-  /** USD, from below. */
-  readonly equity: number;
-  /** What it is worth may then be less than its equity. */
-  readonly holdsIsolated: boolean;
-}
+/** What the screen has added up of an account. */
+type Seen = Pick<Holdings, "rules" | "instruments" | "size" | "buy" | "sell" | "open" | "equity" | "holdsIsolated">;
 
 type By = Figures["by"];
 
@@ -51,6 +42,7 @@ export function liquid(machine: Machine, instrument: number, by: By): number {
 /** Whether every limit that leans on more than the order's own instrument and the requirement is certainly met. */
 export function limited(
   machine: Machine,
+  correlations: Correlations,
   question: CertainQuestion,
   compiled: CertainInstrument,
   by: By,
@@ -72,7 +64,7 @@ export function limited(
   return (
     sums.within(by, equity * least) &&
     stopped(machine, question, compiled, by, seen) &&
-    uncorrelated(compiled, by, seen) &&
+    uncorrelated(machine, correlations, question, compiled, by, seen) &&
     counted(machine, question, by) &&
     lossesBelow(machine, question.account, by, seen.holdsIsolated ? NaN : equity)
   );
@@ -129,10 +121,28 @@ function heldRisk(machine: Machine, account: number, { rules, instruments, size 
   return sum * (1 + room);
 }
 
-/** LIM-22: nothing is new in an underlying in which something is held, nor where nothing is held at all. */
-function uncorrelated({ underlying }: CertainInstrument, by: By, { rules, instruments, size, open }: Seen): boolean {
-  if (by.maxCorrelation === Infinity || open === 0) return true;
-  return instruments.some((one) => size[one] !== 0 && rules.instruments[one]?.underlying === underlying);
+/** LIM-22: of a new underlying beside others: where one is held, or nothing is, no correlation is asked for. */
+function uncorrelated(
+  machine: Machine,
+  correlations: Correlations,
+  { order }: CertainQuestion,
+  { underlying }: CertainInstrument,
+  by: By,
+  seen: Seen,
+): boolean {
+  if (by.maxCorrelation === Infinity || seen.open === 0) return true;
+  const { factors } = machine.book.market;
+  const parts: Part[] = [];
+  for (const instrument of seen.instruments) {
+    const size = seen.size[instrument] as number;
+    const one = seen.rules.instruments[instrument];
+    if (size === 0 || one === undefined) continue;
+    if (one.underlying === underlying) return true;
+    const index = factors[one.indexFactor] as number;
+    const delta = one.inverse ? index / (factors[one.markFactor] as number) : index;
+    parts.push({ asset: one.underlying, usd: size * delta });
+  }
+  return correlations.below(underlying, order.side === "buy" ? 1 : -1, parts, by.maxCorrelation);
 }
 
 /** LIM-21: what is approved may have been counted already, which asks for more, never less. */

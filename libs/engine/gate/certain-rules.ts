@@ -73,6 +73,11 @@ export class CertainInstrument {
     this.usable = ascends(tiers.map((tier) => tier.im));
   }
 
+  /** Lots as a size. */
+  interest(lots: bigint): number {
+    return Number(lots) * this.lotSize;
+  }
+
   /** The magnitude of the value of a size at a price, settle asset. */
   worth(size: number, price: number): number {
     return this.inverse ? size / price : size * price;
@@ -131,6 +136,13 @@ export class CertainAsset {
     this.#haircut = haircut;
     this.#kept = 1 - nearestFloat(haircut);
     return this.#kept;
+  }
+
+  /** COL-09 from below; `cash`: quanta of all traders, `price`: USD. */
+  platform(cash: bigint, price: number): number {
+    if (this.platformStart === Infinity) return 1;
+    const total = Number(cash) * this.quantum * price * (1 + room);
+    return total > this.platformStart ? (this.platformStart / total) * (1 - room) : 1;
   }
 
   /** What a balance counts for, USD; `scale`: of the platform. */

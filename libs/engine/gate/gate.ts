@@ -8,7 +8,6 @@ import type {
 } from "#libs/contracts/live/pre-trade.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { Rational } from "#libs/decimal/index.ts";
-import { keySays } from "#libs/domain/limits/subject.ts";
 import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Finding, Refusal, RefusalCode } from "#libs/domain/pre-trade/codes.ts";
 import type { Engine } from "../engine.ts";
@@ -17,14 +16,7 @@ import { Certain } from "./certain.ts";
 import { type GateMode, judge, judgeUnlisted, type Terms } from "./checks.ts";
 import { type Held, ordersWith, type OverlaySnapshot, Reservations, type ReservationView } from "./overlay.ts";
 import { largestOf } from "./largest.ts";
-import {
-  type GateOptions,
-  livesPerTtl,
-  optionsOf,
-  ordersPerBatchMax,
-  ordersScreened,
-  standingsMax,
-} from "./options.ts";
+import { type GateOptions, livesPerTtl, optionsOf, ordersPerBatchMax, standingsMax } from "./options.ts";
 import { Rates } from "./rates.ts";
 import { Requests } from "./requests.ts";
 import { type Change, Standing } from "./standing.ts";
@@ -103,7 +95,7 @@ export class Gate {
   /** May this order be sent to the book? An accepted one is reserved as if it rested. */
   check({ request, account, order }: CheckRequest, now: number): GateAnswer {
     return this.#once(request, contentOf(account, order), now, { account, order }, () =>
-      this.#decide(request, account, order, false),
+      this.#decide(request, account, order),
     );
   }
 
@@ -151,8 +143,7 @@ export class Gate {
     mode: BatchRequest["mode"],
     orders: BatchRequest["orders"],
   ): { readonly result: GateVerdict[]; readonly stands: boolean } {
-    const several = orders.length > 1;
-    const result = orders.map(({ account, order }) => this.#decide(request, account, order, several));
+    const result = orders.map(({ account, order }) => this.#decide(request, account, order));
     if (mode !== "all" || result.every((one) => one.decision === "accept")) return { result, stands: true };
     for (const { account } of orders) this.#release(account, (one) => one.view.request === request);
     const refused = result.map((one) => (one.decision === "accept" ? rejected(["batch_refused"]) : one));
@@ -278,7 +269,8 @@ export class Gate {
     const known = this.#standings.get(account);
     if (known !== undefined) return known;
     const number = machine.book.findAccount(account);
-    const held = this.#reservations.of(account);
+    // As they are now: what is approved later is told to the standing.
+    const held = this.#reservations.of(account).slice();
     const ordersOf = (view: CrossPool): RestingOrder[] => ordersWith(machine, number, view, held);
     const peerOf = (peer: string): Standing => this.#standing(peer);
     const standing = new Standing(machine, account, number, ordersOf, peerOf, () =>
@@ -306,7 +298,7 @@ export class Gate {
     );
   }
 
-  #decide(request: string, account: string, asked: OrderTerms, several: boolean): GateVerdict {
+  #decide(request: string, account: string, asked: OrderTerms): GateVerdict {
     if (this.#isFull(account)) return rejected(["overloaded"]);
     const { machine } = this.#engine;
     const number = machine.book.findAccount(account);
@@ -314,7 +306,7 @@ export class Gate {
     if (order === null) return verdictOf(judgeUnlisted(this.#standing(account), asked.instrument, this.#terms));
     const change = newOrder(order, asked);
     const rates = this.#ratesOf(account, change);
-    const passes = rates.length === 0 && this.#passes(account, number, change, several);
+    const passes = rates.length === 0 && this.#passes(account, number, change);
     const refusal = passes ? noRefusal : this.#judge(account, change, rates);
     if (refusal.isEmpty) {
       this.#count(account, change);
@@ -323,16 +315,12 @@ export class Gate {
     return verdictOf(refusal);
   }
 
-  /** Whether the screen says yes; where it does not, or would look at too many orders again and again, `judge` decides. */
-  #passes(name: string, account: number, { order, stop = null, key = null }: Change, several: boolean): boolean {
+  /** Whether the screen says yes; where it does not, `judge` decides. */
+  #passes(name: string, account: number, { order, stop = null, key = null }: Change): boolean {
     if (this.#terms.mode !== "open" || account < 0) return false;
-    const { book, rules } = this.#engine.machine;
-    if (key !== null && keySays(rules.hierarchy, name, key)) return false;
+    const instrument = this.#engine.machine.book.instrumentIndex(order.instrument.id);
     const held = this.#reservations.of(name);
-    const many = held.length + book.orders(account).length > ordersScreened;
-    if (many && (several || this.#followed(name) !== undefined)) return false;
-    const instrument = book.instrumentIndex(order.instrument.id);
-    return this.#certain.passes({ name, account, instrument, order, held, stop });
+    return this.#certain.passes({ name, account, instrument, order, held, stop, key });
   }
 
   /** The standing of an account, if one is kept that holds at this place of the log. */
@@ -377,7 +365,7 @@ export class Gate {
 
   #reserve(account: string, change: Change, request: string, qty: string, price: string | null): void {
     const { order, replaces } = change;
-    this.#reservations.add(account, {
+    const view: ReservationView = {
       request,
       order: order.id,
       instrument: order.instrument.id,
@@ -387,7 +375,8 @@ export class Gate {
       reduceOnly: order.reduceOnly,
       amends: replaces !== null,
       expiresAt: this.#now + this.#options.ttlMs,
-    });
+    };
+    this.#reservations.add(account, view, order);
     // Until it is confirmed, an amended order counts as the larger of both, which the next standing reads anew.
     if (replaces !== null) this.#standings.delete(account);
     else this.#followed(account)?.make(change);

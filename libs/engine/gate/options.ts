@@ -23,9 +23,6 @@ export const livesPerTtl = 3;
 export const ordersPerBatchMax = 1000;
 /** Standings kept while the log stands still. */
 export const standingsMax = 4096;
-/** With more orders than this a standing that follows them one by one is quicker than a look at all of them. */
-export const ordersScreened = 64;
-
 /** Throws `RangeError` for options that could not keep a repeated request from reserving twice. */
 export function optionsOf(given: Partial<GateOptions>): GateOptions {
   const options = { ...defaults, ...given };

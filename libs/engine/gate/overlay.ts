@@ -3,6 +3,7 @@ import type { CrossPool, RestingOrder } from "#libs/domain/positions/views.ts";
 import type { Machine } from "../machine.ts";
 import type { GateMode } from "./checks.ts";
 import { Fifo } from "./fifo.ts";
+import type { ReadRates, RecordedRates } from "./rates.ts";
 
 /** What an approval holds until the log says what became of it; plain, so that it can be recorded. Times are monotonic ms. */
 export interface ReservationView {
@@ -31,7 +32,7 @@ export interface OverlaySnapshot {
   /** A code that the overlay gave by itself, without looking at any account. */
   readonly alone: string | null;
   /** By window of velocity: how many orders, of how many 1e-8 USD, had been approved in it; absent where nothing had. */
-  readonly rates?: Readonly<Record<string, readonly [orders: string, valueUsd: string]>>;
+  readonly rates?: ReadRates | RecordedRates;
 }
 
 /** A reservation with its exact numbers; immutable but for being dropped. */
@@ -44,20 +45,32 @@ export interface Held {
 }
 
 const none: readonly ReservationView[] = [];
+const nothing: readonly Held[] = [];
 
 class Owner {
-  held: readonly Held[] = [];
+  /** Grows in place; where one leaves or changes, another array takes its place. */
+  held: Held[] = [];
   #views: readonly ReservationView[] | null = none;
 
+  /** As recorded: an array that never changes. */
   get views(): readonly ReservationView[] {
     this.#views ??= this.held.map((one) => one.view);
     return this.#views;
   }
-  set(held: readonly Held[]): void {
+  push(held: Held): void {
+    this.held.push(held);
+    this.#views = null;
+  }
+  set(held: Held[]): void {
     this.held = held;
     this.#views = null;
   }
 }
+
+const numbersOf = ({ qty, price }: ReservationView): Pick<Held, "qty" | "price"> => ({
+  qty: Rational.parse(qty),
+  price: price === null ? null : Rational.parse(price),
+});
 
 /** Reservations by account and in order of age. */
 export class Reservations {
@@ -70,8 +83,9 @@ export class Reservations {
   get size(): number {
     return this.#byNumber.size;
   }
+  /** Those of an account, oldest first: the same array while none leaves or changes, longer with each that comes. */
   of(account: string): readonly Held[] {
-    return this.#owners.get(account)?.held ?? [];
+    return this.#owners.get(account)?.held ?? nothing;
   }
   views(account: string): readonly ReservationView[] {
     return this.#owners.get(account)?.views ?? none;
@@ -82,23 +96,19 @@ export class Reservations {
     return this.of(account).filter(({ view }) => !view.amends && view.traded !== true).length;
   }
 
-  add(account: string, view: ReservationView): Held {
-    const owner = this.#owners.get(account) ?? new Owner();
-    const price = view.price === null ? null : Rational.parse(view.price);
-    const held = { account, number: this.#next, view, qty: Rational.parse(view.qty), price };
+  /** `exact`: the numbers of the view. */
+  add(account: string, view: ReservationView, exact: Pick<Held, "qty" | "price"> = numbersOf(view)): void {
+    let owner = this.#owners.get(account);
+    if (owner === undefined) this.#owners.set(account, (owner = new Owner()));
+    const held = { account, number: this.#next, view, qty: exact.qty, price: exact.price };
     this.#next += 1;
-    this.#owners.set(account, owner);
-    owner.set([...owner.held, held]);
+    owner.push(held);
     this.#byNumber.set(held.number, held);
     this.#ages.push(held.number);
-    return held;
   }
 
   drop(gone: Held): void {
-    const owner = this.#owners.get(gone.account);
-    if (owner === undefined || !this.#byNumber.delete(gone.number)) return;
-    owner.set(owner.held.filter((one) => one !== gone));
-    if (owner.held.length === 0) this.#owners.delete(gone.account);
+    if (this.#byNumber.delete(gone.number)) this.#keep(gone.account, (one) => one.number !== gone.number);
   }
 
   /** A part of it has filled: the rest is held on, or nothing is left. */
@@ -112,14 +122,24 @@ export class Reservations {
     this.#byNumber.set(held.number, left);
   }
 
-  /** Drops what may not be used any longer, the oldest first. */
+  /** Drops what may not be used any longer, the oldest first; those of one account together. */
   dropUntil(isOver: (held: Held) => boolean): void {
+    const accounts = new Set<string>();
     for (let number = this.#ages.first; number !== undefined; number = this.#ages.first) {
       const held = this.#byNumber.get(number);
-      if (held !== undefined && !isOver(held)) return;
-      if (held !== undefined) this.drop(held);
+      if (held !== undefined && !isOver(held)) break;
+      if (held !== undefined) accounts.add(held.account);
+      this.#byNumber.delete(number);
       this.#ages.shift();
     }
+    for (const account of accounts) this.#keep(account, (one) => this.#byNumber.has(one.number));
+  }
+
+  #keep(account: string, which: (held: Held) => boolean): void {
+    const owner = this.#owners.get(account);
+    if (owner === undefined) return;
+    owner.set(owner.held.filter(which));
+    if (owner.held.length === 0) this.#owners.delete(account);
   }
 }
 

@@ -12,16 +12,44 @@ import type { Asked } from "./verdicts.ts";
 
 /** Values are counted in these units of USD, rounded up. */
 export const usdQuantum = Rational.ofUnits(1n, 8);
-/** Windows that have run empty are forgotten once so many have been counted in, and bindings once so many are kept. */
+/** Windows that have run empty are forgotten once so many orders have been counted, and bindings once so many are kept. */
 const countsPerSweep = 65_536;
 
-/** A window that binds, with the names under which it is counted. */
+/** What binds, with the window in which it is counted and the most that this may hold. */
 interface Bound extends VelocityBinding {
-  readonly id: string;
+  readonly window: RateWindow;
+  readonly ordersMost: number;
+  readonly valueMost: bigint;
 }
 
-/** By window: orders, and their value in 1e-8 USD; what a decision had read. */
-export type ReadRates = Record<string, readonly [orders: string, valueUsd: string]>;
+/** A window by its name; `valued`: some limit is on the value of what is in it. */
+interface Named {
+  readonly id: string;
+  readonly window: RateWindow;
+  readonly valued: boolean;
+}
+
+/** The windows of an account, or of one of its keys, each once, however many levels say something of it. */
+interface Paced {
+  readonly windows: readonly Named[];
+  readonly bounds: readonly Bound[];
+}
+
+/** By window: orders, and their value in 1e-8 USD. */
+export type RecordedRates = Readonly<Record<string, readonly [orders: string, valueUsd: string]>>;
+
+/** What a decision had read of the windows; in JSON as it is recorded. */
+export class ReadRates {
+  readonly #read: readonly (readonly [id: string, orders: number, valueUsd: bigint])[];
+
+  constructor(read: readonly (readonly [id: string, orders: number, valueUsd: bigint])[]) {
+    this.#read = read;
+  }
+
+  toJSON(): RecordedRates {
+    return Object.fromEntries(this.#read.map(([id, orders, value]) => [id, [String(orders), String(value)]]));
+  }
+}
 
 const idOf = ({ account, key, entity }: Subject, { counted, windowMs }: VelocityBinding): string => {
   const whose =
@@ -29,17 +57,20 @@ const idOf = ({ account, key, entity }: Subject, { counted, windowMs }: Velocity
   return `${counted} ${whose} ${windowMs}`;
 };
 
-const unbound: readonly Bound[] = [];
+const unbound: Paced = { windows: [], bounds: [] };
+const nothing: readonly Finding[] = [];
 
 /** LIM-08: how many orders, of what value, clients, accounts and API keys have had approved of late. Times are monotonic ms. */
 export class Rates {
   readonly #machine: Machine;
-  readonly #orders = new Map<string, RateWindow>();
-  readonly #values = new Map<string, RateWindow>();
+  readonly #windows = new Map<string, RateWindow>();
   /** By account and key, under the rules in force. */
-  readonly #bound = new Map<string, readonly Bound[]>();
+  readonly #paced = new Map<string, Paced>();
   #hierarchy: LimitHierarchy | null = null;
   #untilSweep = countsPerSweep;
+  /** The order last valued, and what it is worth. */
+  #valued: RestingOrder | null = null;
+  #worth = 0n;
   /** What a batch has added, which may have to be taken back. */
   #added: (() => void)[] | null = null;
 
@@ -47,34 +78,49 @@ export class Rates {
     this.#machine = machine;
   }
 
-  #bindings(account: string, key: string | undefined): readonly Bound[] {
+  #of(account: string, key: string | undefined): Paced {
     const { hierarchy } = this.#machine.rules;
     if (!hierarchy.paced) return unbound;
-    if (this.#hierarchy !== hierarchy || this.#bound.size > countsPerSweep) this.#bound.clear();
+    if (this.#hierarchy !== hierarchy || this.#paced.size > countsPerSweep) this.#paced.clear();
     this.#hierarchy = hierarchy;
-    const name = `${account} ${key ?? ""}`;
-    const known = this.#bound.get(name);
-    if (known !== undefined) return known;
+    const name = key === undefined ? account : `${account} ${key}`;
+    let known = this.#paced.get(name);
+    if (known === undefined) this.#paced.set(name, (known = this.#bind(hierarchy, account, key)));
+    return known;
+  }
+
+  #bind(hierarchy: LimitHierarchy, account: string, key: string | undefined): Paced {
     const entity = this.#machine.entityOfAccount.get(account) ?? null;
     const subject = { account, key: key ?? null, entity };
-    const bound = velocityBindings(hierarchy, subject).map((one) => ({ ...one, id: idOf(subject, one) }));
-    this.#bound.set(name, bound);
-    return bound;
+    const windows = new Map<string, Named>();
+    const bounds = velocityBindings(hierarchy, subject).map((one): Bound => {
+      const id = idOf(subject, one);
+      const window = this.#window(id, one.windowMs);
+      windows.set(id, { id, window, valued: one.valueUsd !== null || windows.get(id)?.valued === true });
+      const ordersMost = one.orders === null ? Infinity : Number(one.orders.floorIn(Rational.one));
+      return { ...one, window, ordersMost, valueMost: one.valueUsd?.floorIn(usdQuantum) ?? 0n };
+    });
+    return { windows: [...windows.values()], bounds };
+  }
+
+  #window(id: string, windowMs: number): RateWindow {
+    let window = this.#windows.get(id);
+    if (window === undefined) this.#windows.set(id, (window = new RateWindow(windowMs)));
+    return window;
   }
 
   /** The windows that one more order would overfill. Throws `PriceMissing` where its value is not known. */
   findings(account: string, key: string | undefined, order: RestingOrder, now: number): readonly Finding[] {
-    const found: Finding[] = [];
-    for (const { id, orders, valueUsd, source } of this.#bindings(account, key)) {
-      if (orders !== null) {
-        const count = Rational.ofInteger(held(this.#orders, id, now) + 1n);
-        const finding = atMost("velocity_orders", count, { value: orders, source });
-        if (finding !== null) found.push(finding);
+    let found = nothing;
+    for (const { window, orders, ordersMost, valueUsd, valueMost, source } of this.#of(account, key).bounds) {
+      window.turn(now);
+      if (orders !== null && window.orders + 1 > ordersMost) {
+        const count = Rational.ofInteger(window.orders + 1);
+        found = [...found, ...told(atMost("velocity_orders", count, { value: orders, source }))];
       }
-      if (valueUsd !== null) {
-        const value = usdQuantum.times(Rational.ofInteger(held(this.#values, id, now) + this.#worth(order)));
-        const finding = atMost("velocity_value", value, { value: valueUsd, source });
-        if (finding !== null) found.push(finding);
+      if (valueUsd !== null && window.value + this.#worthOf(order) > valueMost) {
+        const value = usdQuantum.times(Rational.ofInteger(window.value + this.#worthOf(order)));
+        found = [...found, ...told(atMost("velocity_value", value, { value: valueUsd, source }))];
       }
     }
     return found;
@@ -82,30 +128,35 @@ export class Rates {
 
   /** An order has been approved. */
   count(account: string, key: string | undefined, order: RestingOrder, now: number): void {
-    for (const { id, windowMs, orders, valueUsd } of this.#bindings(account, key)) {
-      if (orders !== null) this.#add(this.#orders, id, windowMs, now, 1n);
-      if (valueUsd !== null) this.#add(this.#values, id, windowMs, now, this.#worth(order));
+    const { windows } = this.#of(account, key);
+    for (const { window, valued } of windows) {
+      const worth = valued ? this.#worthOf(order) : 0n;
+      window.add(now, 1, worth);
+      this.#added?.push(() => window.add(now, -1, -worth));
     }
     this.#untilSweep -= 1;
-    if (this.#untilSweep > 0) return;
+    if (this.#untilSweep <= 0) this.#sweep(now);
+  }
+
+  /** Whoever is asked about next finds the windows that are left, or begins new ones. */
+  #sweep(now: number): void {
     this.#untilSweep = countsPerSweep;
-    for (const windows of [this.#orders, this.#values])
-      for (const [id, window] of windows) if (window.sum(now) === 0n) windows.delete(id);
+    this.#paced.clear();
+    for (const [id, window] of this.#windows) {
+      window.turn(now);
+      if (window.isEmpty) this.#windows.delete(id);
+    }
   }
 
   /** Quanta of USD: at its limit, a market order at mark. */
-  #worth({ instrument, qty, price }: RestingOrder): bigint {
+  #worthOf(order: RestingOrder): bigint {
+    if (this.#valued === order) return this.#worth;
+    const { instrument, qty, price } = order;
     const { market } = this.#machine;
     const value = notional(instrument, qty, price ?? market.mark(instrument.id));
-    return value.times(market.index(instrument.settle)).ceilIn(usdQuantum);
-  }
-
-  #add(windows: Map<string, RateWindow>, id: string, windowMs: number, now: number, amount: bigint): void {
-    let window = windows.get(id);
-    if (window === undefined) windows.set(id, (window = new RateWindow(windowMs)));
-    window.add(now, amount);
-    const kept = window;
-    this.#added?.push(() => kept.add(now, -amount));
+    this.#worth = value.times(market.index(instrument.settle)).ceilIn(usdQuantum);
+    this.#valued = order;
+    return this.#worth;
   }
 
   /** Runs what may not stand: counts of it are taken back unless it says so. */
@@ -119,26 +170,26 @@ export class Rates {
 
   /** What the windows hold that bind some orders, so that a decision can be made again; null: nothing. */
   read(asked: readonly Asked[], now: number): ReadRates | null {
-    let read: ReadRates | null = null;
-    for (const { account, order } of asked)
-      for (const { id } of this.#bindings(account, order.key)) {
-        const orders = held(this.#orders, id, now);
-        const value = held(this.#values, id, now);
-        if (orders > 0n || value > 0n) (read ??= {})[id] = [String(orders), String(value)];
+    if (!this.#machine.rules.hierarchy.paced) return null;
+    const read: (readonly [id: string, orders: number, valueUsd: bigint])[] = [];
+    const seen = new Set<Paced>();
+    for (const { account, order } of asked) {
+      const paced = this.#of(account, order.key);
+      if (asked.length > 1 && seen.size === seen.add(paced).size) continue;
+      for (const { id, window } of paced.windows) {
+        window.turn(now);
+        if (!window.isEmpty) read.push([id, window.orders, window.value]);
       }
-    return read;
+    }
+    return read.length === 0 ? null : new ReadRates(read);
   }
 
-  load(read: ReadRates): void {
-    for (const [id, [orders, value]] of Object.entries(read)) {
+  load(read: ReadRates | RecordedRates): void {
+    for (const [id, [orders, value]] of Object.entries(read instanceof ReadRates ? read.toJSON() : read)) {
       const windowMs = Number(id.slice(id.lastIndexOf(" ") + 1));
-      const longAgo = Number.NEGATIVE_INFINITY;
-      this.#add(this.#orders, id, windowMs, longAgo, BigInt(orders));
-      this.#add(this.#values, id, windowMs, longAgo, BigInt(value));
+      this.#window(id, windowMs).add(Number.NEGATIVE_INFINITY, Number(orders), BigInt(value));
     }
   }
 }
 
-function held(windows: ReadonlyMap<string, RateWindow>, id: string, now: number): bigint {
-  return windows.get(id)?.sum(now) ?? 0n;
-}
+const told = (finding: Finding | null): readonly Finding[] => (finding === null ? nothing : [finding]);
