@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { Rational } from "#libs/decimal/index.ts";
+import type { Rational } from "#libs/decimal/index.ts";
 import { closed, type Closes, correlation, portfolioReturns, returnsOf } from "#libs/domain/limits/correlation.ts";
 import { Correlations, type Part } from "#libs/engine/gate/certain-correlation.ts";
 import type { Machine } from "#libs/engine/machine.ts";
@@ -38,7 +38,7 @@ class Market {
       const own = chance.between(-0.01, 0.01) * (1 - Math.abs(tie));
       this.#prices[asset] = (this.#prices[asset] as number) * (1 + tie * common + own);
       if (this.appliedSeq <= (this.#first[asset] as number)) continue;
-      this.activity.closes.set(asset, closed(this.activity.closes.get(asset), this.t, this.#prices[asset] as number));
+      this.activity.closes.set(asset, closed(this.activity.closes.get(asset), this.t, this.#prices[asset] ?? NaN));
     }
   }
 
