@@ -1,4 +1,5 @@
 import { Corrupt, type Database, journalPages, saveSnapshot } from "#libs/adapters/postgres/index.ts";
+import type { Engine } from "#libs/engine/index.ts";
 import { ReplayDiffers, Replayer, snapshotFormat } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
@@ -44,6 +45,12 @@ export class Follower {
   copy(): BookCopy | null {
     const { engine, seq } = this.#replayer;
     return engine === null || this.#differs !== null ? null : { bytes: engine.snapshot(), seq };
+  }
+
+  /** The same for what only looks, before anything else is replayed. */
+  get book(): { readonly engine: Engine; readonly seq: number } | null {
+    const { engine, seq } = this.#replayer;
+    return engine === null || this.#differs !== null ? null : { engine, seq };
   }
 
   start(): void {

@@ -9,7 +9,7 @@ import { createLogger, type Logger } from "#libs/telemetry/logger.ts";
 import { createMetrics, type Metrics } from "#libs/telemetry/metrics.ts";
 import { Follower } from "./follower.ts";
 import { DryRuns } from "./dry-runs.ts";
-import { answerDryRuns } from "./follower-answers.ts";
+import { answerDryRuns, answerLimits } from "./follower-answers.ts";
 import { Leader } from "./leader.ts";
 import { deposedExit, limits } from "./limits.ts";
 import { LogTrimmer } from "./log-trimmer.ts";
@@ -57,6 +57,8 @@ async function follow(parts: Parts): Promise<void> {
   app.onStop(() => runs.stop());
   const answers = answerDryRuns(bus, shard, runs);
   app.onStop(() => answers.stop());
+  const looks = answerLimits(bus, shard, () => follower.book);
+  app.onStop(() => looks.stop());
   await serve(parts, () => follower.ready);
   follower.start();
 }

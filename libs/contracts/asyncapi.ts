@@ -1,10 +1,12 @@
 import Type, { type TSchema } from "typebox";
 import { DryRunReplySchema, DryRunRequest } from "./live/dry-run.ts";
 import { liveEntrySchemas, venueKinds } from "./live/entries.ts";
+import { LimitsReplySchema, LimitsRequest } from "./live/limits.ts";
 import { AccountRequest, ReconcileRequest, StatusRequest } from "./live/margin.ts";
 import { AmendRequest, BatchRequest, CancelRequest, CheckRequest, WhatIfRequest } from "./live/pre-trade.ts";
 import { BookPrice, Epoch, Quote } from "./live/prices.ts";
 import { Takeover, TakeoverReply } from "./live/provider.ts";
+import { Alert } from "./stream/alerts.ts";
 import * as replies from "./live/replies.ts";
 import { busNames, preTradeService } from "./live/subjects.ts";
 import type { RpcVerb, TradingVerb, VenueVerb } from "./live/subjects.ts";
@@ -38,6 +40,7 @@ const rpc: Readonly<Record<RpcVerb, readonly [message: TSchema, reply: TSchema, 
   account: [AccountRequest, replies.OpenReply, "What does an account hold, and how healthy is it?"],
   exchange: [Empty, replies.OpenReply, "What does the exchange hold?"],
   reconcile: [ReconcileRequest, replies.ReconcileReplySchema, "Do memory and tables agree on the next accounts?"],
+  limits: [LimitsRequest, LimitsReplySchema, "Whose limits are used how far, and how near are the breakers?"],
   "dry-run": [DryRunRequest, DryRunReplySchema, "What would these rules do to the accounts as they stand?"],
 };
 
@@ -91,9 +94,10 @@ const told: readonly Channel[] = [
   {
     id: "alarm",
     address: subjects.alarm("{code}"),
-    message: replies.AlarmSchema,
+    message: Type.Union([replies.AlarmSchema, Alert]),
     action: "send",
-    summary: "Something that a person has to look at, at least once.",
+    summary:
+      "Something that a person has to look at, at least once: an alarm when it is raised, an alert with every change of it.",
   },
   {
     id: "dead-letter",

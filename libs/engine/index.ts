@@ -1,5 +1,6 @@
 /** The deterministic risk engine of one shard. */
 export type { InvariantReport, InvariantResult } from "./audit.ts";
+export { breakerProgress, type Progress } from "./breaker-progress.ts";
 export { dryRun } from "./dry-run.ts";
 export { type Applied, Engine, RulesRefused, SequenceGap } from "./engine.ts";
 export { unsettledPayments } from "./funding.ts";
@@ -27,6 +28,8 @@ export {
   type GateMode,
   type GateOptions,
   type GateVerdict,
+  type LimitUse,
+  limitUse,
   type MarginSummary,
   type OverlaySnapshot,
   type RefusalCode,

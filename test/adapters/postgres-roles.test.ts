@@ -59,6 +59,8 @@ afterAll(() => Promise.all([owner, ...dbs.values()].map((db) => db.close())));
  */
 const rights = table(`
   name                  | margin  | liquidation  | scheduler  | mark_price  | api
+  alert                 | -       | -            | rawd       | -           | (w)
+  alert_delivery        | -       | -            | rawd       | -           | -
   audit                 | -       | a            | -          | -           | a
   audit_head            | -       | -            | -          | -           | -
   balance               | raw     | -            | r          | -           | -
@@ -72,7 +74,7 @@ const rights = table(`
   fact_cursor           | -       | raw          | raw        | -           | -
   fact                  | a       | r            | r          | -           | -
   gate_decision         | a       | -            | -          | -           | -
-  halt                  | rad     | -            | -          | -           | -
+  halt                  | rad     | -            | r          | -           | -
   journal               | ra      | -            | -          | -           | -
   lease                 | -       | raw          | raw        | raw         | -
   ledger_checkpoint     | -       | -            | raw        | -           | -

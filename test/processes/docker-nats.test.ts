@@ -62,7 +62,7 @@ test.each<[subject: string, verb: "PUB" | "SUB", may: User[]]>([
   ["provider.lp.takeover", "PUB", ["liquidation"]],
   ["provider.lp.takeover", "SUB", ["crowd"]],
   ["risk.notice.alice", "PUB", ["liquidation"]],
-  ["risk.alarm.effect_stuck", "PUB", ["liquidation"]],
+  ["risk.alarm.effect_stuck", "PUB", ["liquidation", "scheduler"]],
   ["risk.alarm.effect_stuck", "SUB", ["operator"]],
   ["oracle.quote.kraken.BTC", "PUB", ["crowd", "quotes"]],
   ["oracle.quote.kraken.BTC", "SUB", ["mark-price"]],

@@ -1,6 +1,7 @@
 import { expect, test } from "vitest";
+import { Rational } from "#libs/decimal/index.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import { Gate, utilisation, velocityUse } from "#libs/engine/index.ts";
+import { breakerProgress, Gate, limitUse, utilisation, velocityUse } from "#libs/engine/index.ts";
 import { codesOf, hold, limitedExchange, termsOf } from "#test/support/limited-exchange.ts";
 import { table } from "#test/support/table.ts";
 
@@ -113,7 +114,9 @@ test("LIM-44 LIM-08 windows of velocity are as full as decisions found them, of 
     ["3", "alice", "buy 1 X key bot"],
   ] as const) {
     const { overlay } = gate.check({ request, account, order: termsOf(text) }, 0);
-    for (const [id, read] of Object.entries(overlay?.rates ?? {})) seen.set(id, read);
+    // As it is recorded.
+    const rates = JSON.parse(JSON.stringify(overlay?.rates ?? {})) as Record<string, readonly [string, string]>;
+    for (const [id, read] of Object.entries(rates)) seen.set(id, read);
   }
   const windows = [...seen, ["client gone 1000", ["9", "9"]] as const, ["account bob 777", ["9", "9"]] as const].map(
     ([id, [orders, value]]) => ({ window: id, orders: BigInt(orders), valueUsd: BigInt(value) }),
@@ -147,4 +150,66 @@ test("LIM-44 LIM-08 windows of velocity are as full as decisions found them, of 
       level: "entity one",
     },
   ]);
+});
+
+const half = Rational.fraction(1n, 2n);
+
+test("LIM-44 whose limits are used further than a share is told in turns, of losses and of the rest the fullest, margin left out", () => {
+  const exchange = limitedExchange({ limits: { maxPosition: "8", maxGrossUsd: "1000", dayLoss: "0.01" } });
+  exchange.apply({ k: "session", session: "day", start: 0 });
+  hold(exchange, "alice 5 X, bob 4 X");
+  const { engine } = exchange;
+  const most = engine.machine.book.accountCount;
+  const shown = (found: ReturnType<typeof limitUse>) =>
+    found.used.map(({ account, limit, share }) => [account, limit, share]);
+  // Bob uses half, which is not more than half.
+  expect(shown(limitUse(engine, 0, most, half, 10)).filter(([account]) => account !== "maker")).toEqual([
+    ["alice", "maxPosition", "0.625"],
+  ]);
+  hold(exchange, "alice 145 Y");
+  exchange.mark("96", "Y");
+  expect(shown(limitUse(engine, 0, most, half, 10))).toContainEqual(["alice", "dayLoss", "0.58"]);
+  expect(shown(limitUse(engine, 0, most, half, 1))).toHaveLength(1);
+  const turns = new Set<string | undefined>();
+  for (let from: number | null = 0; from !== null;) {
+    const found: ReturnType<typeof limitUse> = limitUse(engine, from, 3, half, 10);
+    for (const { account } of found.used) turns.add(account);
+    from = found.next;
+  }
+  expect(turns).toEqual(new Set(limitUse(engine, 0, most, half, 10).used.map(({ account }) => account)));
+});
+
+test("BRK-09 BRK-14 BRK-15 LIM-13 how near the exchange is to what trips it", () => {
+  const exchange = limitedExchange(
+    {
+      breakers: {
+        priceMove: { reduceOnlyAt: "0.1" },
+        fundDrawdown: { at: "0.3" },
+        liquidationRate: { countMax: 4 },
+      },
+      fund: { brake: { drawdown: "0.2", until: "0.1", hours: "8" } },
+    },
+    { X: { limits: { maxOpenInterest: "10" }, tiers: [{ from: "0", im: "0.1", mm: "0.05" }] } },
+  );
+  exchange.apply({ k: "fund", asset: "USDT", amount: "1000" });
+  hold(exchange, "alice 6 X");
+  exchange.prices({ BTC: "100" }, {});
+  exchange.prices({ BTC: "104" }, { X: "104" });
+  const near = (): (string | number)[][] =>
+    breakerProgress(exchange.engine.machine)
+      .map(({ what, of, value, bound }) => [what, of, value.toNumber(), bound.toNumber()])
+      .filter(([what, of]) => what !== "price_move" || of === "X")
+      .filter(([what, of]) => what !== "fund_drawdown" || of === "USDT");
+  expect(near()).toEqual([
+    ["fund_drawdown", "USDT", 0, 0.2],
+    ["liquidation_rate", "", 0, 5],
+    ["price_move", "X", 0.04, 0.1],
+    ["open_interest", "X", 6, 10],
+  ]);
+  exchange.cash("poor", "100");
+  exchange.trade("poor", "maker", "9", "104", "X");
+  exchange.mark("80", "X");
+  const [fund, rate] = near();
+  expect(rate).toEqual(["liquidation_rate", "", 1, 5]);
+  expect(fund?.[2]).toBeGreaterThan(0);
 });

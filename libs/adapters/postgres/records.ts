@@ -193,6 +193,7 @@ const prunable = {
   dead_letter: "recorded_at",
   provider_call: "answered_at",
   fill_slippage: "day",
+  alert_delivery: "ended_at",
   entity_evidence: "to_timestamp(last_seen / 1000.0)",
 } as const;
 

@@ -8,6 +8,7 @@ import { DryRunRequest } from "./dry-run.ts";
 import type { LiveKind } from "./entries.ts";
 import { liveEntrySchemas } from "./entries.ts";
 import { checkLiveEntry } from "./entry-meaning.ts";
+import { LimitsRequest } from "./limits.ts";
 import { AccountRequest, ReconcileRequest, StatusRequest } from "./margin.ts";
 import { notNegative, positive, tell, trader } from "./meaning.ts";
 import type { OrderTerms } from "./pre-trade.ts";
@@ -182,6 +183,7 @@ function checkDryRun({ document, set }: DryRunRequest, problems: ProblemList): v
   if (document !== undefined && set !== undefined) tell(problems, "unknown_key", "both", "document or set", "set");
 }
 export const readDryRunRequest = border<DryRunRequest>(DryRunRequest, sizeLimits.entry, checkDryRun);
+export const readLimitsRequest = orNothing(border<LimitsRequest>(LimitsRequest, sizeLimits.question));
 export const readReconcileRequest = orNothing(border<ReconcileRequest>(ReconcileRequest, sizeLimits.question));
 
 function checkCommand({ effect }: VenueCommand, problems: ProblemList): void {

@@ -52,7 +52,7 @@ export function busNames(namespace = "") {
   };
 }
 
-/** Pre-trade questions, then questions about the shard; the last is the follower's to answer. */
+/** Pre-trade questions, then questions about the shard; the last two are the follower's to answer. */
 export const rpcVerbs = [
   "check",
   "amend",
@@ -64,6 +64,7 @@ export const rpcVerbs = [
   "exchange",
   "reconcile",
   "dry-run",
+  "limits",
 ] as const;
 export type RpcVerb = (typeof rpcVerbs)[number];
 export const venueVerbs = ["command", "handshake", "resend", "status"] as const;

@@ -8,6 +8,6 @@ export type { GateAnswer, GateBatchAnswer, GateVerdict } from "./verdicts.ts";
 export type { OverlaySnapshot, ReservationView } from "./overlay.ts";
 export { type DecisionExplained, explainDecision } from "./explain.ts";
 export { recheck } from "./recheck.ts";
-export { type Utilisation, utilisation } from "./utilisation.ts";
+export { type LimitUse, limitUse, type Utilisation, utilisation } from "./utilisation.ts";
 export { velocityUse, type WindowSeen } from "./velocity-use.ts";
 export type { MarginSummary, WhatIfAnswer } from "./what-if.ts";

@@ -51,10 +51,40 @@ export function utilisation({ machine }: Engine, most: number): Utilisation[] {
   const found: { account: string; measure: Measure }[] = [];
   for (const account of machine.accountsInOrder()) {
     const name = machine.accountName(account);
-    const fullest = fullestOf(machine, new Standing(machine, name, account, (view) => view.orders));
+    const fullest = fullestOf(measuresFor(machine, new Standing(machine, name, account, (view) => view.orders)));
     if (fullest !== null) found.push({ account: name, measure: fullest });
   }
   return usedOf(found, most);
+}
+
+/** Margin has warnings and liquidation of its own: those who look after limits leave it out. */
+const margin = "initialMargin";
+const losses: ReadonlySet<string> = new Set<LimitKey>(["dayLoss", "weekLoss", "drawdown"]);
+
+/** Accounts whose limits are used further than a share, and where the next look goes on; null: these were the last. */
+export interface LimitUse {
+  readonly used: readonly Utilisation[];
+  readonly next: number | null;
+}
+
+/**
+ * LIM-44 in turns: of each of the next `count` accounts, from number `from` on, the fullest limit of loss and the fullest other one, margin
+ * left out, where more than `least` of it is used; the fullest first, at most `most`.
+ */
+export function limitUse({ machine }: Engine, from: number, count: number, least: Rational, most: number): LimitUse {
+  const { book } = machine;
+  const end = Math.min(from + count, book.accountCount);
+  const found: { account: string; measure: Measure }[] = [];
+  for (let account = from; account < end; account += 1) {
+    if (book.isSystem(account)) continue;
+    const name = machine.accountName(account);
+    const measures = measuresFor(machine, new Standing(machine, name, account, (view) => view.orders));
+    for (const lost of [true, false]) {
+      const fullest = fullestOf(measures.filter(({ limit }) => limit !== margin && losses.has(limit) === lost));
+      if (fullest?.value.above(fullest.bound.times(least)) === true) found.push({ account: name, measure: fullest });
+    }
+  }
+  return { used: usedOf(found, most), next: end < book.accountCount ? end : null };
 }
 
 /** The fullest first, at most `most` of them. */
@@ -76,13 +106,16 @@ function compare(left: Measure, right: Measure): number {
   return left.value.times(right.bound).compare(right.value.times(left.bound));
 }
 
-function fullestOf(machine: Machine, standing: Standing): Measure | null {
+function fullestOf(measures: readonly Measure[]): Measure | null {
+  return measures.reduce<Measure | null>((most, one) => (most === null || compare(one, most) > 0 ? one : most), null);
+}
+
+/** Those of which anything is used; none where a price is missing. */
+function measuresFor(machine: Machine, standing: Standing): readonly Measure[] {
   try {
-    return measuresOf(machine, standing)
-      .filter(({ value }) => value.sign > 0)
-      .reduce<Measure | null>((most, one) => (most === null || compare(one, most) > 0 ? one : most), null);
+    return measuresOf(machine, standing).filter(({ value }) => value.sign > 0);
   } catch (error) {
-    if (error instanceof PriceMissing) return null;
+    if (error instanceof PriceMissing) return [];
     throw error;
   }
 }
@@ -93,9 +126,7 @@ function measuresOf(machine: Machine, standing: Standing): Measure[] {
   const own = portfolioOf([standing]);
   const owners = portfolioOf([standing, ...standing.peers()]);
   const equity = Rational.max(Rational.zero, standing.initialEquity);
-  const found: Measure[] = [
-    { limit: "initialMargin", instrument: null, value: standing.im, bound: equity, level: "margin" },
-  ];
+  const found: Measure[] = [{ limit: margin, instrument: null, value: standing.im, bound: equity, level: "margin" }];
   const add = (
     limit: LimitKey,
     instrument: InstrumentRules | null,
