@@ -5,12 +5,12 @@ import { nothingSeen, tallied } from "#apps/api/console/tally-of.ts";
 
 test("every view's address is read back, and any other leads to the overview", () => {
   for (const view of Object.keys(views) as View[]) {
-    expect(readRoute(hrefOf(view))).toEqual({ view, id: null });
-    expect(readRoute(hrefOf(view, "a-1"))).toEqual({ view, id: "a-1" });
+    expect(readRoute(hrefOf(view))).toEqual({ view, id: null, part: null });
+    expect(readRoute(hrefOf(view, "a-1", "b"))).toEqual({ view, id: "a-1", part: "b" });
   }
   for (const hash of ["", "#", "#/", "#/nowhere", "#/__proto__", "#/constructor/x"])
     expect(readRoute(hash)).toMatchObject({ view: "overview" });
-  expect(readRoute("#/account/%3Cscript%3E")).toEqual({ view: "account", id: null });
+  expect(readRoute("#/account/%3Cscript%3E")).toEqual({ view: "account", id: null, part: null });
 });
 
 test("views are told apart by their keys", () => {

@@ -2,29 +2,46 @@ import { useEffect } from "preact/hooks";
 import { Login } from "./login.tsx";
 import { Announcer } from "./parts/announcer.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
+import type { JSX } from "preact";
 import { hrefOf, type View, views } from "./routes.ts";
 import { route } from "./router.ts";
 import { mayRead, token } from "./session.ts";
 import { Notices } from "./notices.tsx";
 import { Rail, TabsBar, Top } from "./top.tsx";
+import { Account } from "./views/account.tsx";
+import { Alerts } from "./views/alerts.tsx";
+import { Audit } from "./views/audit.tsx";
+import { Breakers } from "./views/breakers.tsx";
+import { Instrument } from "./views/instrument.tsx";
+import { Liquidations } from "./views/liquidations.tsx";
 import { Overview } from "./views/overview.tsx";
+import { Rules } from "./views/rules.tsx";
+import { Trader } from "./views/trader.tsx";
 
 /** What a view shows, by its address. */
-const pages: Readonly<Partial<Record<View, () => preact.JSX.Element>>> = {
+const pages: Readonly<Record<View, () => JSX.Element>> = {
   overview: Overview,
+  account: Account,
+  instrument: Instrument,
+  liquidations: Liquidations,
+  breakers: Breakers,
+  rules: Rules,
+  audit: Audit,
+  alerts: Alerts,
+  trader: Trader,
 };
 
 export function Console() {
   if (token.value === null) return <Login />;
   const { view } = route.value;
   const shown = mayRead.value ? view : "trader";
-  const Page = pages[shown] ?? Overview;
+  const Page = pages[shown];
   useEffect(() => {
     document.title = `${views[shown].title} · Plimsoll`;
   }, [shown]);
   return (
     <>
-      <a class="skip" href={hrefOf(shown, route.value.id)} onClick={skip}>
+      <a class="skip" href={hrefOf(shown, route.value.id, route.value.part)} onClick={skip}>
         Skip to the numbers
       </a>
       <div class="shell">
@@ -32,7 +49,7 @@ export function Console() {
         <Rail at={shown} />
         <Notices />
         <main tabIndex={-1} aria-label={views[shown].title}>
-          <Page key={`${shown}/${route.value.id ?? ""}`} />
+          <Page key={`${shown}/${route.value.id ?? ""}/${route.value.part ?? ""}`} />
         </main>
         <TabsBar at={shown} />
       </div>

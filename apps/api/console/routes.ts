@@ -14,20 +14,23 @@ export type View = keyof typeof views;
 
 export interface Route {
   readonly view: View;
-  /** The account, the instrument, the saga; null: none is chosen. */
+  /** The account, the instrument, the shard of a saga, the scope to halt; null: none is chosen. */
   readonly id: string | null;
+  /** The saga of that shard, or what of the scope is meant. */
+  readonly part: string | null;
 }
 
 const isView = (text: string): text is View => Object.hasOwn(views, text);
 const idPattern = /^[A-Za-z0-9_-]{1,96}$/;
+const idOf = (text: string): string | null => (idPattern.test(text) ? text : null);
 
 export function readRoute(hash: string): Route {
-  const [view = "", id = ""] = hash.replace(/^#\/?/, "").split("/");
-  return { view: isView(view) ? view : "overview", id: idPattern.test(id) ? id : null };
+  const [view = "", id = "", part = ""] = hash.replace(/^#\/?/, "").split("/");
+  return isView(view) ? { view, id: idOf(id), part: idOf(part) } : { view: "overview", id: null, part: null };
 }
 
-export const hrefOf = (view: View, id?: string | null): string =>
-  `#/${view}${id === undefined || id === null ? "" : `/${id}`}`;
+export const hrefOf = (view: View, ...parts: readonly (string | null)[]): string =>
+  ["#", view, ...parts.filter((part) => part !== null)].join("/");
 
 /** A token that came in a link, `#token=…`, and where to go with it. */
 export function tokenIn(hash: string): { readonly token: string; readonly next: string } | null {

@@ -1,3 +1,4 @@
+import { useEffect, useRef } from "preact/hooks";
 import { LoadLineMark } from "./parts/mark.tsx";
 import { words } from "./format.ts";
 import { stateTone, stateWords, strictest } from "./exchange-state.ts";
@@ -101,8 +102,12 @@ export function Rail({ at }: { readonly at: View }) {
 }
 
 export function TabsBar({ at }: { readonly at: View }) {
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    bar.current?.querySelector("[aria-current]")?.scrollIntoView({ inline: "center", block: "nearest" });
+  }, [at]);
   return (
-    <nav class="tabs-bar" aria-label="Views, for small screens">
+    <nav ref={bar} class="tabs-bar" aria-label="Views, for small screens">
       {shownViews().map((view) => (
         <a key={view} href={hrefOf(view)} aria-current={view === at ? "page" : undefined}>
           {views[view].title}

@@ -29,8 +29,14 @@ export interface LineChartProps {
 const colour = (name: string): string =>
   getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** A chart of lines that is made for data that keeps coming: new points are handed over, nothing is built again. */
+/** Until there are two points nothing can be drawn, and it says so. */
 export function LineChart(props: LineChartProps) {
+  if (props.x.length < 2) return <p class="nothing">Collecting the first points …</p>;
+  return <DrawnChart {...props} />;
+}
+
+/** A chart of lines that is made for data that keeps coming: new points are handed over, nothing is built again. */
+function DrawnChart(props: LineChartProps) {
   const place = useRef<HTMLDivElement>(null);
   const chart = useRef<uPlot | null>(null);
   const latest = useRef(props);
@@ -118,6 +124,8 @@ function drawLevels(chart: uPlot, { levels = [] }: LineChartProps): void {
   const { ctx, bbox } = chart;
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px sans-serif`;
+  ctx.textAlign = "left";
+  ctx.textBaseline = "alphabetic";
   for (const { at, name, tone } of levels) {
     const y = chart.valToPos(at, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;

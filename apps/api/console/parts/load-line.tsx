@@ -58,7 +58,11 @@ export function LoadLine(props: {
           class={`load-mark ${index < 2 ? "hard" : ""}`}
           style={{ left: `${place(drawn(mark)).toFixed(2)}%` }}
         >
-          {props.small === true ? null : <span>{shown(mark).replace(/0$/, "")}</span>}
+          {props.small === true ? null : (
+            <span class={index === 1 || index === marks.length - 1 ? "between" : ""}>
+              {shown(mark).replace(/0$/, "")}
+            </span>
+          )}
         </div>
       ))}
       <div class="needle" style={{ left: `${at.toFixed(2)}%` }} />

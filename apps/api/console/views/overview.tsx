@@ -12,6 +12,7 @@ import { Card, Figure, Figures, Meter, Nothing, Tag } from "../parts/basics.tsx"
 import { Awaiting, Freshness } from "../parts/freshness.tsx";
 import { LoadLine, standingOf } from "../parts/load-line.tsx";
 import { type Column, Table } from "../parts/table.tsx";
+import { qualityTone } from "../qualities.ts";
 import { goTo } from "../router.ts";
 import { hrefOf } from "../routes.ts";
 import { useTally } from "../tally.ts";
@@ -266,8 +267,6 @@ function brakeNote({ brakeAt, brakeUntil, braked }: Fund): string {
   if (brakeAt === null) return "no brake";
   return braked ? `stopped until below ${percent(brakeUntil, 0)}` : `stops at ${percent(brakeAt, 0)}, then ADL`;
 }
-
-const qualityTone = { good: "good", stale: "watch", disputed: "warn", invalid: "bad" } as const;
 
 interface MarkRow extends Mark {
   readonly id: string;

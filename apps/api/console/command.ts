@@ -1,0 +1,56 @@
+import { useState } from "preact/hooks";
+import type { CommandView } from "#libs/contracts/api/commands.ts";
+import { listen } from "./live.ts";
+import { announce } from "./parts/announcer.tsx";
+import { type ApiProblem, asProblem, command, freshId } from "./rest.ts";
+
+/** How long a command took, from the click, ms of this page's clock. */
+export interface Timing {
+  /** Until the API answered with the applied fact. */
+  readonly answered: number;
+  /** Until the streams showed it; null: not yet, or it is not of a kind that they show. */
+  readonly seen: number | null;
+}
+
+export type CommandState =
+  | { readonly kind: "idle" }
+  | { readonly kind: "sending" }
+  | { readonly kind: "done"; readonly command: CommandView; readonly timing: Timing }
+  | { readonly kind: "failed"; readonly problem: ApiProblem };
+
+const seenWithinMs = 10_000;
+
+/** Sends a command and times it. The key of a try that failed on the way is kept, so that trying again cannot do it twice. */
+export function useCommand(path: string) {
+  const [state, setState] = useState<CommandState>({ kind: "idle" });
+  const [key, setKey] = useState(freshId);
+  const send = async (body: object, channel: string | null = null): Promise<CommandView | null> => {
+    const clicked = performance.now();
+    setState({ kind: "sending" });
+    let seen: number | null = null;
+    const stop = listen(({ ch, type, data }, at) => {
+      // An empty delta only says how old the prices are.
+      if (ch !== channel || type !== "delta" || seen !== null || Object.keys(data as object).length === 0) return;
+      seen = at - clicked;
+      stop();
+      setState((before) => (before.kind === "done" ? { ...before, timing: { ...before.timing, seen } } : before));
+    });
+    setTimeout(stop, seenWithinMs);
+    try {
+      const view = await command<CommandView>(path, body, key);
+      const answered = performance.now() - clicked;
+      setKey(freshId());
+      setState({ kind: "done", command: view, timing: { answered, seen } });
+      announce(`${view.operation}: ${view.state} after ${Math.round(answered)} milliseconds.`);
+      return view;
+    } catch (thrown) {
+      stop();
+      const problem = asProblem(thrown);
+      if (problem.code !== "unreachable") setKey(freshId());
+      setState({ kind: "failed", problem });
+      announce(`Refused: ${problem.message}`);
+      return null;
+    }
+  };
+  return { state, send, reset: () => setState({ kind: "idle" }) };
+}

@@ -1,0 +1,190 @@
+import type { CommandView } from "#libs/contracts/api/commands.ts";
+import type { CommandsReply, DiffReply } from "#libs/contracts/api/replies.ts";
+import type { Static } from "typebox";
+import { useEffect, useState } from "preact/hooks";
+import { useAnswer } from "../answers.ts";
+import { useCommand } from "../command.ts";
+import { isTyped, typedScope } from "../confirm-scope.ts";
+import { duration, instant, words } from "../format.ts";
+import { payloadLines, scopeOf } from "../payloads.ts";
+import { claims, mayApprove } from "../session.ts";
+import { now } from "../ticking.ts";
+import { Card, Field, Nothing } from "./basics.tsx";
+import { CommandResult } from "./command-result.tsx";
+import { Dialog } from "./dialog.tsx";
+import { DiffTable } from "./diff-table.tsx";
+import { Problem } from "./problem.tsx";
+import { ReasonField, reasonHolds } from "./reason.tsx";
+
+type Commands = Static<typeof CommandsReply>;
+const lookMs = 2_000;
+
+/** What has been proposed and waits for the word of somebody else; looked for every two seconds. */
+export function Proposals(props: {
+  readonly title: string;
+  readonly of: (operation: string) => boolean;
+  readonly class?: string;
+}) {
+  const answer = useAnswer<Commands>("/v1/commands", { state: "proposed", limit: 50 });
+  const [opened, open] = useState<{ readonly command: CommandView; readonly verdict: "approve" | "reject" } | null>(
+    null,
+  );
+  useEffect(() => {
+    const timer = setInterval(answer.again, lookMs);
+    return () => clearInterval(timer);
+  }, [answer.again]);
+  const commands = (answer.data?.commands ?? []).filter(({ operation }) => props.of(operation));
+  return (
+    <Card
+      title={props.title}
+      {...(props.class === undefined ? {} : { class: props.class })}
+      aside={`${commands.length} open`}
+    >
+      <Problem of={answer.problem} />
+      {commands.length === 0 ? (
+        <Nothing>Nothing is proposed.</Nothing>
+      ) : (
+        <ul class="proposals">
+          {commands.map((command) => (
+            <Proposal key={command.id} command={command} decide={(verdict) => open({ command, verdict })} />
+          ))}
+        </ul>
+      )}
+      {opened === null ? null : (
+        <Verdict
+          {...opened}
+          close={() => {
+            open(null);
+            answer.again();
+          }}
+        />
+      )}
+    </Card>
+  );
+}
+
+function Proposal({
+  command,
+  decide,
+}: {
+  readonly command: CommandView;
+  readonly decide: (verdict: "approve" | "reject") => void;
+}) {
+  const own = command.proposer === claims.value?.sub;
+  void now.value;
+  return (
+    <li data-proposal={command.id}>
+      <strong>{words(command.operation)}</strong>
+      <PayloadText command={command} />
+      <p class="faint">
+        {command.proposer}: “{command.reason}”
+        {command.expiresAt === null ? "" : ` · ends in ${duration(Math.max(0, command.expiresAt - Date.now()))}`}
+      </p>
+      <div class="row">
+        {mayApprove.value ? (
+          <button class="primary small" disabled={own} onClick={() => decide("approve")}>
+            Approve …
+          </button>
+        ) : null}
+        <button class="small" onClick={() => decide("reject")}>
+          {own ? "Withdraw …" : "Reject …"}
+        </button>
+        {own ? <span class="faint">You proposed it, so somebody else has to approve it.</span> : null}
+      </div>
+    </li>
+  );
+}
+
+function PayloadText({ command }: { readonly command: CommandView }) {
+  return (
+    <dl class="payload">
+      {payloadLines(command.payload).map(([name, value]) => (
+        <div key={name}>
+          <dt>{words(name)}</dt>
+          <dd>{value}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+const ruleOperations = new Set(["emergency", "limit", "rules", "rollback", "entity"]);
+
+/** The second person's word, bound to the hash of exactly what they saw. */
+function Verdict(props: {
+  readonly command: CommandView;
+  readonly verdict: "approve" | "reject";
+  readonly close: () => void;
+}) {
+  const { command, verdict } = props;
+  const [typed, setTyped] = useState("");
+  const [reason, setReason] = useState("");
+  const { state, send } = useCommand(`/v1/commands/${command.id}/${verdict}`);
+  const scope = verdict === "approve" ? scopeOf(command.operation, command.payload) : null;
+  const ready = (scope === null || isTyped(typed, scope)) && reasonHolds(reason) && state.kind !== "sending";
+  const done = state.kind === "done";
+  return (
+    <Dialog
+      title={`${verdict === "approve" ? "Approve" : "Reject"}: ${words(command.operation)}`}
+      close={props.close}
+      class="wide-dialog"
+    >
+      <form
+        class="stack"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void send({ reason, ...(verdict === "approve" ? { payloadHash: command.payloadHash } : {}) }, "halts");
+        }}
+      >
+        <PayloadText command={command} />
+        <p class="faint">
+          Proposed by {command.proposer} at {instant(command.createdAt)} UTC: “{command.reason}”
+          <br />
+          payload SHA-256 <code>{command.payloadHash}</code>
+        </p>
+        {ruleOperations.has(command.operation) ? <ProposalDiff id={command.id} /> : null}
+        {done ? null : (
+          <>
+            <ReasonField reason={reason} change={setReason} />
+            {scope === null ? null : (
+              <Field label={`Type ${typedScope(scope)} to confirm`}>
+                {(ids) => (
+                  <input
+                    {...ids}
+                    class="typed"
+                    name="typed"
+                    autocomplete="off"
+                    spellcheck={false}
+                    value={typed}
+                    onInput={({ currentTarget }) => setTyped(currentTarget.value)}
+                  />
+                )}
+              </Field>
+            )}
+          </>
+        )}
+        <CommandResult state={state} />
+        <div class="row end">
+          <button type="button" onClick={props.close}>
+            {done ? "Close" : "Cancel"}
+          </button>
+          {done ? null : (
+            <button type="submit" class={verdict === "approve" ? "primary" : "danger"} disabled={!ready}>
+              {verdict === "approve" ? "Approve and carry out" : "Reject"}
+            </button>
+          )}
+        </div>
+      </form>
+    </Dialog>
+  );
+}
+
+function ProposalDiff({ id }: { readonly id: string }) {
+  const { data, problem } = useAnswer<Static<typeof DiffReply>>(`/v1/commands/${id}/diff`);
+  return (
+    <>
+      <Problem of={problem} />
+      {data === null ? null : <DiffTable diff={data} />}
+    </>
+  );
+}

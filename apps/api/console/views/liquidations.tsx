@@ -1,0 +1,238 @@
+import type { SagaReply, SagasReply } from "#libs/contracts/api/replies.ts";
+import type { SagaRow, SagasData } from "#libs/contracts/stream/operators.ts";
+import type { Static } from "typebox";
+import { useAnswer } from "../answers.ts";
+import { type FactLike, sentenceOf, toneOf } from "../fact-texts.ts";
+import { clock, duration, exact, instant, price, ratio, usd, whole, words } from "../format.ts";
+import { stageNames } from "../liquidation-stages.ts";
+import { type Seen, useChannel } from "../live.ts";
+import { Card, Figure, Figures, Nothing, Tag } from "../parts/basics.tsx";
+import { Awaiting, Freshness } from "../parts/freshness.tsx";
+import { Problem } from "../parts/problem.tsx";
+import { SagaControl } from "../parts/saga-control.tsx";
+import { Table } from "../parts/table.tsx";
+import { route } from "../router.ts";
+import { hrefOf } from "../routes.ts";
+import { moneyOf } from "../saga-money.ts";
+import { mayCommand } from "../session.ts";
+
+/** Every liquidation as a timeline with its prices and its money. */
+export function Liquidations() {
+  const seen = useChannel("sagas").value;
+  const { id: shard, part: saga } = route.value;
+  return (
+    <>
+      <div class="view-head">
+        <h1>Liquidations</h1>
+        <span class="grow" />
+        <Freshness of={seen} />
+      </div>
+      {seen.data === null ? (
+        <Awaiting of={seen} what="the liquidations" />
+      ) : (
+        <div class="grid">
+          <Running data={seen.data} t={seen.t} />
+          {shard === null || saga === null ? <Choose /> : <OneSaga shard={shard} saga={saga} seen={seen} />}
+          <Ended />
+        </div>
+      )}
+    </>
+  );
+}
+
+const Choose = () => (
+  <Card title="Timeline" class="two-thirds">
+    <Nothing>Choose a liquidation to see every step of it, with prices and money.</Nothing>
+  </Card>
+);
+
+const keyParts = (key: string): readonly [string, string] => {
+  const dot = key.indexOf(".");
+  return [key.slice(0, dot), key.slice(dot + 1)];
+};
+
+function Running({ data, t }: { readonly data: SagasData; readonly t: number | null }) {
+  const rows = Object.entries(data.sagas).map(([key, saga]) => ({ key, ...saga }));
+  return (
+    <Card title="Running" class="third flush" aside={whole(rows.length)}>
+      <Table
+        caption="Liquidations that run"
+        columns={[
+          {
+            name: "Account",
+            cell: ({ key, account }) => <a href={hrefOf("liquidations", ...keyParts(key))}>{account}</a>,
+          },
+          { name: "Pool", cell: ({ instrument }) => instrument ?? "cross", wide: true },
+          {
+            name: "Stage",
+            cell: (saga) => (
+              <Tag tone={saga.stage >= 6 ? "bad" : saga.stage >= 4 ? "warn" : "accent"}>{stageText(saga.stage)}</Tag>
+            ),
+          },
+          {
+            name: "For",
+            number: true,
+            cell: ({ startedAt }) => (t === null ? "–" : duration(Math.max(0, t - startedAt))),
+          },
+        ]}
+        rows={rows}
+        keyOf={({ key }) => key}
+        none="No liquidation runs."
+      />
+    </Card>
+  );
+}
+
+const stageText = (stage: number): string => `${stage} ${stageNames[stage] ?? ""}`;
+
+type Sagas = Static<typeof SagasReply>;
+
+function Ended() {
+  const answer = useAnswer<Sagas>("/v1/sagas", { open: "no", limit: 100 });
+  const again = (
+    <button class="small" onClick={answer.again}>
+      Ask again
+    </button>
+  );
+  return (
+    <Card title="Ended, newest first" class="flush" aside={again}>
+      <Problem of={answer.problem} />
+      <Table
+        caption="Liquidations that ended"
+        columns={[
+          {
+            name: "Account",
+            cell: ({ account, shard, id }) => <a href={hrefOf("liquidations", shard, id)}>{account}</a>,
+          },
+          { name: "Pool", cell: ({ instrument }) => instrument ?? "cross" },
+          { name: "Began", cell: ({ startedAt }) => instant(startedAt) },
+          { name: "Last stage", cell: ({ stage }) => stageText(stage) },
+          { name: "Steps", number: true, cell: ({ step }) => whole(step) },
+          { name: "State", cell: ({ state }) => words(state), wide: true },
+        ]}
+        rows={answer.data?.sagas ?? []}
+        keyOf={({ shard, id }) => `${shard} ${id}`}
+        none={answer.asking ? "Asking …" : "None has ended yet."}
+      />
+    </Card>
+  );
+}
+
+type Saga = Static<typeof SagaReply>;
+type Event = FactLike & { readonly shard?: string };
+
+function OneSaga(props: { readonly shard: string; readonly saga: string; readonly seen: Seen<SagasData> }) {
+  const { shard, saga, seen } = props;
+  const running = seen.data?.sagas[`${shard}.${saga}`];
+  // Asked again at its end, when everything that it did is recorded; what happens meanwhile comes live.
+  const answer = useAnswer<Saga>(`/v1/sagas/${shard}/${saga}`, { of: undefined });
+  const live = ((seen.data?.events ?? []) as unknown as readonly Event[]).filter(
+    (one) => one["saga"] === saga && one.shard === shard,
+  );
+  const facts = merged(answer.data?.facts ?? [], live);
+  const about = answer.data?.saga;
+  const account = running?.account ?? about?.account ?? null;
+  const aside = (
+    <>
+      {account === null ? null : <a href={hrefOf("account", account)}>{account}</a>}
+      {mayCommand.value && running !== undefined ? (
+        <SagaControl shard={shard} saga={saga} account={running.account} />
+      ) : null}
+    </>
+  );
+  return (
+    <Card title={`Liquidation ${saga}`} class="two-thirds" aside={aside}>
+      {facts.length === 0 ? <Problem of={answer.problem} /> : null}
+      <StageTrack facts={facts} running={running} />
+      <Money facts={facts} />
+      <Timeline facts={facts} />
+    </Card>
+  );
+}
+
+/** Recorded and live facts, each once, in their order. */
+function merged(recorded: readonly FactLike[], live: readonly FactLike[]): readonly FactLike[] {
+  const bySeq = new Map([...recorded, ...live].map((fact) => [fact.seq, fact]));
+  return [...bySeq.values()].sort((a, b) => a.seq - b.seq);
+}
+
+function StageTrack({
+  facts,
+  running,
+}: {
+  readonly facts: readonly FactLike[];
+  readonly running: SagaRow | undefined;
+}) {
+  const reached = new Set(
+    facts.filter(({ fact }) => fact === "liquidation.stage").map((fact) => Number(fact["stage"])),
+  );
+  if (facts.length > 0) reached.add(1);
+  return (
+    <ol class="track">
+      {Object.entries(stageNames).map(([key, name]) => {
+        const stage = Number(key);
+        const now = running?.stage === stage;
+        return (
+          <li
+            key={key}
+            class={now ? "now" : reached.has(stage) ? "reached" : ""}
+            aria-current={now ? "step" : undefined}
+          >
+            <span>{key}</span>
+            {name}
+            <span class="unseen">{now ? ", running" : reached.has(stage) ? ", reached" : ", not reached"}</span>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function Money({ facts }: { readonly facts: readonly FactLike[] }) {
+  const money = moneyOf(facts);
+  const start = facts.find(({ fact }) => fact === "liquidation.started");
+  const began = typeof start?.["ratio"] === "string" ? start["ratio"] : null;
+  return (
+    <Figures>
+      <Figure name="Ratio at the start" value={start === undefined ? "–" : ratio(began)} />
+      <Figure name="Closed on book" value={whole(money.closes)} note={`${whole(money.deleveraged)} by ADL`} />
+      <Figure name="Realised" value={usd(money.realised)} tone={money.realised.startsWith("-") ? "bad" : "plain"} />
+      <Figure name="Fees" value={usd(money.fees)} note="to fees and the fund" />
+      <Figure name="Paid by the fund" value={usd(money.fund)} tone={money.fund === "0" ? "plain" : "warn"} />
+    </Figures>
+  );
+}
+
+function Timeline({ facts }: { readonly facts: readonly FactLike[] }) {
+  const from = facts[0]?.t ?? 0;
+  if (facts.length === 0) return <Nothing>Nothing is recorded of it yet.</Nothing>;
+  return (
+    <ol class="timeline">
+      {facts.map((fact) => (
+        <li key={fact.seq} class={toneOf(fact)}>
+          <time dateTime={new Date(fact.t).toISOString()}>
+            {clock(fact.t)}
+            <span class="faint"> +{duration(fact.t - from)}</span>
+          </time>
+          <div>
+            {sentenceOf(fact)}
+            <Prices fact={fact} />
+          </div>
+          <span class="faint">#{whole(fact.seq)}</span>
+        </li>
+      ))}
+    </ol>
+  );
+}
+
+function Prices({ fact }: { readonly fact: FactLike }) {
+  const { price: paid, mark, realised, fund, counterparty, step } = fact;
+  const parts = [
+    typeof step === "string" || typeof step === "number" ? `step ${step}` : null,
+    typeof mark === "string" && typeof paid === "string" ? `mark ${price(mark)}` : null,
+    typeof realised === "string" && realised !== "0" ? `realised ${exact(realised)}` : null,
+    typeof fund === "string" && fund !== "0" ? `fund paid ${exact(fund)}` : null,
+    typeof counterparty === "string" ? `against ${counterparty}` : null,
+  ].filter((part) => part !== null);
+  return parts.length === 0 ? null : <span class="faint"> {parts.join(" · ")}</span>;
+}
