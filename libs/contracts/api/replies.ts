@@ -180,7 +180,13 @@ export const EntityProposalsReply = record({
   dropped: Count,
 });
 export const CommandsReply = record({ commands: Type.Array(CommandView), before: nullable(Type.String()) });
-export const DryRunApiReply = record({ payloadHash: Hash, ruleVersion: Count, reply: DryRunReplySchema });
+/** `done`: on every shard; else ask again with the same `run`. */
+export const DryRunApiReply = record({
+  payloadHash: Hash,
+  ruleVersion: Count,
+  done: Type.Boolean(),
+  shards: byId(DryRunReplySchema),
+});
 export const AuditReply = record({
   records: Type.Array(
     record({
