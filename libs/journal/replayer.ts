@@ -40,7 +40,7 @@ export class ReplayDiffers extends Error {
   }
 }
 
-/** Told of every entry right after it has been applied, and of the genesis (`applied` null). */
+/** Told of every entry right after it has been applied, while its receipts stand, and of the genesis (`applied` null). */
 export type ReplayObserver = (engine: Engine, applied: Applied | null) => void;
 
 export interface ReplayPosition {
@@ -68,8 +68,13 @@ export class Replayer {
     this.#observe = observe;
   }
 
-  static fromSnapshot(bytes: Uint8Array, at: ReplayPosition, options: Partial<MachineOptions> = liveOptions): Replayer {
-    const replayer = new Replayer(options);
+  static fromSnapshot(
+    bytes: Uint8Array,
+    at: ReplayPosition,
+    options: Partial<MachineOptions> = liveOptions,
+    observe: ReplayObserver | null = null,
+  ): Replayer {
+    const replayer = new Replayer(options, observe);
     replayer.#engine = Engine.restore(bytes, options);
     replayer.chain = at.chainHash;
     replayer.seq = at.seq;
@@ -131,8 +136,8 @@ export class Replayer {
   #apply(entry: Entry): string {
     const engine = this.#live();
     const applied = engine.apply(entry);
-    engine.machine.receipts.clear();
     this.#observe?.(engine, applied);
+    engine.machine.receipts.clear();
     return applied.facts.map((fact) => factLine(fact, entry.trace)).join("");
   }
 

@@ -30,6 +30,7 @@ export function createMetrics(app: string) {
     ...shardMetrics(make),
     ...priceMetrics(make),
     ...deliveryMetrics(make),
+    ...interfaceMetrics(make),
   };
 }
 
@@ -206,6 +207,25 @@ function deliveryMetrics({ counter, counters, gauges }: Makers) {
       "log_write_retries_total",
       "Times that unacknowledged entries were written to the log again",
     ),
+  };
+}
+
+function interfaceMetrics({ counters, histogram, histograms }: Makers) {
+  return {
+    apiRequests: histograms(
+      "api_request_seconds",
+      "Time to answer a request, by route and status",
+      slow,
+      "route",
+      "status",
+    ),
+    apiRefusals: counters("api_refusals_total", "Requests refused, by code", "code"),
+    commandApplied: histogram(
+      "command_applied_seconds",
+      "From a command's commit to the fact that it was applied",
+      slow,
+    ),
+    commands: counters("commands_total", "Commands of operators, by operation and state", "operation", "state"),
   };
 }
 
