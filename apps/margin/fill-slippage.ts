@@ -13,6 +13,7 @@ import type { Machine } from "#libs/engine/index.ts";
 import { limited, type Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { limits } from "./limits.ts";
+import { Recent } from "./recent.ts";
 
 export interface SlippageParts {
   readonly db: Database;
@@ -54,8 +55,8 @@ export class FillSlippage {
   readonly #parts: SlippageParts;
   readonly #warn: (fields: object, message: string) => void;
   /** By account and order; the oldest goes first. */
-  readonly #marks = new Map<string, Rational>();
-  readonly #closes = new Map<string, { readonly close: Close; readonly mark: Rational }>();
+  readonly #marks = new Recent<string, Rational>(limits.slippageMarks);
+  readonly #closes = new Recent<string, { readonly close: Close; readonly mark: Rational }>(limits.slippageMarks);
   #sums = new Map<string, Sum>();
   #timer: NodeJS.Timeout | null = null;
   #writing: Promise<void> = Promise.resolve();
@@ -104,7 +105,7 @@ export class FillSlippage {
   #note(machine: Machine, account: string, order: string, instrument: string): void {
     const number = machine.book.instrumentIndex(instrument);
     const mark = number < 0 ? null : machine.book.market.markPrice(number);
-    if (mark !== null) remember(this.#marks, keyOf(account, order), mark);
+    if (mark !== null) this.#marks.set(keyOf(account, order), mark);
   }
 
   #noteResting(machine: Machine, name: string, id: string): void {
@@ -115,7 +116,7 @@ export class FillSlippage {
 
   #noteClose(machine: Machine, close: Close): void {
     const mark = machine.book.market.markPrice(machine.book.instrumentIndex(close.instrument));
-    if (mark !== null) remember(this.#closes, close.id, { close, mark });
+    if (mark !== null) this.#closes.set(close.id, { close, mark });
   }
 
   #measure(machine: Machine, fill: Fill): void {
@@ -191,16 +192,6 @@ export class FillSlippage {
 const shareDecimals = 8;
 const dayLength = "2026-01-31".length;
 const keyOf = (account: string, order: string): string => `${account} ${order}`;
-
-/** The newest is the last, and the oldest goes when there is no room. */
-function remember<T>(map: Map<string, T>, key: string, value: T): void {
-  map.delete(key);
-  if (map.size >= limits.slippageMarks) {
-    const [oldest] = map.keys();
-    if (oldest !== undefined) map.delete(oldest);
-  }
-  map.set(key, value);
-}
 
 function rowOf(shard: string, { place, fills, notional, cost, worst, beyond }: Sum): SlippageRow {
   return {

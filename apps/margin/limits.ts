@@ -39,8 +39,11 @@ export const limits = {
   factBytes: 512 * 1024,
   /** Committed batches whose facts are not published yet; committing waits beyond. */
   unpublishedBatches: 256,
+  /** Decisions of the gate that wait to be kept, and their bytes; of one statement the same, which takes its time beside the commits. */
   decisionsQueued: 10_000,
+  decisionBytesQueued: 32 * 1024 * 1024,
   decisionsPerInsert: 500,
+  decisionBytesPerInsert: 256 * 1024,
   /** Made into text in one go. */
   decisionsPerTurn: 16,
   decisionsMs: 250,

@@ -181,10 +181,11 @@ export class Questions {
     const place = { shard, request, verb, account, decision, codes, epoch, appliedSeq, frame, ruleVersion, t };
     if (decision === "accept" && verb !== "cancel")
       decisions.slippage.decided(engine.machine, value as CheckRequest | AmendRequest | BatchRequest);
-    decisions.add(() => {
+    const line = (): string => {
       const read = `"overlay":${JSON.stringify(overlay)},"entries":${entries}`;
       return decisionLine(place, `{"asked":${textOf(data)},"answer":${answer},${read}}`);
-    });
+    };
+    decisions.add({ line, bytes: data.length + answer.length });
   }
 }
 

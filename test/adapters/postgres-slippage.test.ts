@@ -148,9 +148,11 @@ test("LIM-45 sums of two processes add up, marks and sums are bounded", async ()
   }
   expect(await kept("c")).toMatchObject([{ fills: "2", notional_usd: "200", cost_usd: "1.5", worst: "0.01" }]);
   const { slippage, approve, fill } = measuring("d");
-  // Approved again, an order is the newest: the one between goes when there is no room for all.
-  for (const id of ["first", "second", "first"]) approve(id);
-  for (let at = 1; at < limits.slippageMarks; at += 1) approve(`o${at}`);
+  // Approved again, an order is the newest: the one between goes when as many have come after it as are kept.
+  for (const id of ["first", "second"]) approve(id);
+  for (let at = 1; at < limits.slippageMarks / 2; at += 1) approve(`o${at}`);
+  approve("first");
+  for (let at = 1; at < limits.slippageMarks / 2; at += 1) approve(`p${at}`);
   fill("first", "101");
   fill("second", "102");
   await slippage.stop();

@@ -17,7 +17,7 @@ function asking() {
   const lines: string[] = [];
   const decisions = {
     slippage: { decided: () => {} },
-    add: (line: () => string) => void lines.push(line()),
+    add: ({ line }: { line: () => string }) => void lines.push(line()),
   } as unknown as Decisions;
   const questions = new Questions({
     shard: "0",
