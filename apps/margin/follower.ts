@@ -1,12 +1,11 @@
 import { Corrupt, type Database, journalPages, saveSnapshot } from "#libs/adapters/postgres/index.ts";
 import type { Engine } from "#libs/engine/index.ts";
-import { ReplayDiffers, Replayer, snapshotFormat } from "#libs/journal/index.ts";
+import { ReplayDiffers, Replayer, type Restored, restoreNewest, snapshotFormat } from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import type { BookCopy } from "./dry-runs.ts";
 import { limits } from "./limits.ts";
 import type { LogTrimmer } from "./log-trimmer.ts";
-import { restoreNewest } from "./snapshots.ts";
 import { breathe, insist, monotonic, pause } from "./waiting.ts";
 
 export interface FollowerParts {
@@ -82,11 +81,19 @@ export class Follower {
   }
 
   async #begin(): Promise<void> {
-    const { db, shard, logger } = this.#parts;
-    const restored = await restoreNewest(db, shard, { upTo: Number.MAX_SAFE_INTEGER, checked: true, logger });
+    const restored = await this.#restored(Number.MAX_SAFE_INTEGER);
     if (restored === null) return;
     this.#replayer = restored.replayer;
     this.#saved = restored.entry;
+  }
+
+  async #restored(upTo: number): Promise<Restored | null> {
+    const { db, shard, logger } = this.#parts;
+    return restoreNewest(db, shard, {
+      upTo,
+      checked: true,
+      onSkipped: (fields, message) => logger.error(fields, message),
+    });
   }
 
   async #follow(): Promise<void> {
@@ -120,7 +127,7 @@ export class Follower {
     const hashes = { chainHash: chain, stateHash: engine.stateHash() };
     const place = { shard, entry: entries, seq, factSeq: engine.machine.factSeq };
     await saveSnapshot(db, { ...place, ...hashes, format: snapshotFormat, bytes });
-    const restored = await restoreNewest(db, shard, { upTo: entries, checked: true, logger });
+    const restored = await this.#restored(entries);
     if (restored?.entry !== entries) throw new ReplayDiffers(`the snapshot of entry ${entries} does not restore`);
     this.#saved = entries;
     this.#savedAt = monotonic();

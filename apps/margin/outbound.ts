@@ -41,7 +41,13 @@ export class Outbound {
     return this.#published;
   }
 
+  /** Says that a batch is committed, facts or none: who replays the journal looks at once. Then its facts, in order. */
   facts(committed: CommittedFacts): void {
+    const shard = this.#shard;
+    if (this.#leadership.holds) {
+      const { epoch } = this.#leadership;
+      this.#bus.publish(this.#bus.names.subjects.committed(shard), { shard, epoch, appliedSeq: committed.appliedSeq });
+    }
     if (committed.text === "") return;
     this.#queue.push(committed);
     if (!this.#running) void this.#run();

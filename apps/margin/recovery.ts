@@ -11,11 +11,18 @@ import {
 import type { Effect } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { Engine } from "#libs/engine/index.ts";
-import { factsOf, journalLine, liveOptions, messageHash, ReplayDiffers, Replayer } from "#libs/journal/index.ts";
+import {
+  factsOf,
+  journalLine,
+  liveOptions,
+  messageHash,
+  ReplayDiffers,
+  Replayer,
+  restoreNewest,
+} from "#libs/journal/index.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { CommittedFacts } from "./outbound.ts";
 import { limits } from "./limits.ts";
-import { restoreNewest } from "./snapshots.ts";
 import { breathe, pause } from "./waiting.ts";
 
 export interface Recovered {
@@ -34,7 +41,11 @@ export async function recover(
   logger: Logger,
 ): Promise<Recovered> {
   if (row.entries === 0 && row.chainHash === genesisHash) return genesisOf(rulesFile);
-  const restored = await restoreNewest(db, row.shard, { upTo: row.entries, checked: false, logger });
+  const restored = await restoreNewest(db, row.shard, {
+    upTo: row.entries,
+    checked: false,
+    onSkipped: (fields, message) => logger.error(fields, message),
+  });
   const replayer = restored?.replayer ?? new Replayer();
   for await (const page of journalPages(db, row.shard, { afterEntry: replayer.entries, hash: replayer.chain })) {
     for (const batch of page) {

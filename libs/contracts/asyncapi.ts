@@ -4,7 +4,7 @@ import { liveEntrySchemas, venueKinds } from "./live/entries.ts";
 import { LimitsReplySchema, LimitsRequest } from "./live/limits.ts";
 import { AccountRequest, ReconcileRequest, StatusRequest } from "./live/margin.ts";
 import { AmendRequest, BatchRequest, CancelRequest, CheckRequest, WhatIfRequest } from "./live/pre-trade.ts";
-import { BookPrice, Epoch, Quote } from "./live/prices.ts";
+import { BookPrice, Committed, Epoch, Quote } from "./live/prices.ts";
 import { Takeover, TakeoverReply } from "./live/provider.ts";
 import { Alert } from "./stream/alerts.ts";
 import * as replies from "./live/replies.ts";
@@ -75,6 +75,13 @@ const told: readonly Channel[] = [
     message: replies.FactBatchSchema,
     action: "send",
     summary: "What became true, numbered without gaps.",
+  },
+  {
+    id: "committed",
+    address: subjects.committed(shard),
+    message: Committed,
+    action: "send",
+    summary: "A batch is in the journal, with facts or without.",
   },
   {
     id: "effects",

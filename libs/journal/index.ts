@@ -23,6 +23,7 @@ export {
   type ReplayPosition,
   snapshotFormat,
 } from "./replayer.ts";
+export { type Restored, restoreNewest, type RestoreOptions } from "./restore.ts";
 export { balanceRow, ledgerRows, positionRow, rowsOfAccount } from "./rows.ts";
 export {
   AccountOrder,
@@ -34,4 +35,3 @@ export {
   storedHoldings,
 } from "./holdings.ts";
 export { type JournaledFill, recentFills } from "./fills.ts";
-export { engineAt, receiptAt } from "./explain.ts";

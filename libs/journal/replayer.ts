@@ -40,8 +40,8 @@ export class ReplayDiffers extends Error {
   }
 }
 
-/** Told of every entry right after it has been applied, while its receipts stand, and of the genesis (`applied` null). */
-export type ReplayObserver = (engine: Engine, applied: Applied | null) => void;
+/** Told of every entry right after it has been applied, while the engine still has its receipts, and of the genesis (both null). */
+export type ReplayObserver = (engine: Engine, applied: Applied | null, entry: Entry | null) => void;
 
 export interface ReplayPosition {
   /** Entries applied, as the engine counts. */
@@ -130,13 +130,13 @@ export class Replayer {
   #begin(genesis: Genesis): void {
     if (this.#engine !== null) throw new ReplayDiffers("a second genesis");
     this.#engine = Engine.create(genesis.document, this.#options);
-    this.#observe?.(this.#engine, null);
+    this.#observe?.(this.#engine, null, null);
   }
 
   #apply(entry: Entry): string {
     const engine = this.#live();
     const applied = engine.apply(entry);
-    this.#observe?.(engine, applied);
+    this.#observe?.(engine, applied, entry);
     engine.machine.receipts.clear();
     return applied.facts.map((fact) => factLine(fact, entry.trace)).join("");
   }

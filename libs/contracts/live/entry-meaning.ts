@@ -91,8 +91,7 @@ function checkBody(entry: Entry, problems: ProblemList): void {
       return notZero(problems, entry.amount, "amount");
     case "fund":
     case "house":
-      // Only people draw a fund down.
-      return entry.source === sources.operator ? undefined : notNegative(problems, entry.amount, "amount");
+      return notNegative(problems, entry.amount, "amount");
     case "transfer":
       return checkTransfer(entry, problems);
     case "mode":

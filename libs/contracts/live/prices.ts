@@ -13,3 +13,5 @@ export const BookPrice = record({ instrument: Id, price: Amount, depth: maybe(Am
 export type BookPrice = Static<typeof BookPrice>;
 
 export const Epoch = record({ shard: Id, epoch: Count });
+/** A batch of a shard is in its journal, up to this position of the log. */
+export const Committed = record({ shard: Id, epoch: Count, appliedSeq: Count });

@@ -24,6 +24,9 @@ export function busNames(namespace = "") {
       entries: (shard: string): string => subject(`risk.log.${shard}.>`),
       facts: (shard: string): string => subject(`risk.facts.${shard}`),
       allFacts: subject("risk.facts.*"),
+      /** A batch is in the journal: a word without content of its own, at most once. */
+      committed: (shard: string): string => subject(`risk.committed.${shard}`),
+      allCommitted: subject("risk.committed.*"),
       /** Effects of a committed batch, fire and forget: PostgreSQL holds what is still open. */
       effects: (shard: string): string => subject(`risk.effects.${shard}`),
       allEffects: subject("risk.effects.*"),
@@ -46,8 +49,6 @@ export function busNames(namespace = "") {
       venue: (verb: VenueVerb): string => subject(`venue.risk.${verb}`),
       /** From traders to the matching engine of the demonstration. */
       trading: (verb: TradingVerb): string => subject(`venue.trade.${verb}`),
-      /** To who publishes a source's entries: there is something in the outbox. What is lost is found a moment later. */
-      outbox: (source: string): string => subject(`risk.outbox.${source}`),
       /** A new leader of a shard, told to whoever listens. */
       epoch: (shard: string): string => subject(`risk.epoch.${shard}`),
     },
