@@ -16,6 +16,7 @@ login liquidation "$POSTGRES_LIQUIDATION_PASSWORD"
 login scheduler "$POSTGRES_SCHEDULER_PASSWORD"
 login mark_price "$POSTGRES_MARK_PRICE_PASSWORD"
 login api "$POSTGRES_API_PASSWORD"
+login streams "$POSTGRES_STREAMS_PASSWORD"
 login readonly "$POSTGRES_READONLY_PASSWORD"
 echo "host replication replication samenet scram-sha-256" >> "$PGDATA/pg_hba.conf"
 # Only from now on commits wait for the standby, since none exists while the folder is made.

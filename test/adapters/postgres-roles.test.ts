@@ -58,45 +58,43 @@ afterAll(() => Promise.all([owner, ...dbs.values()].map((db) => db.close())));
  * everything. A new table has no line here, and the test below fails until somebody has thought about it.
  */
 const rights = table(`
-  name                  | margin  | liquidation  | scheduler  | mark_price  | api
-  alert                 | -       | -            | rawd       | -           | (w)
-  alert_delivery        | -       | -            | rawd       | -           | -
-  audit                 | -       | a            | -          | -           | a
-  audit_head            | -       | -            | -          | -           | -
-  command               | -       | -            | -          | -           | a(w)
-  dry_run               | -       | -            | -          | -           | a
-  balance               | raw     | -            | r          | -           | -
-  dead_letter           | a       | -            | rd         | -           | -
-  effect                | ra(w)   | r(w)         | rd         | -           | -
-  entity_evidence       | -       | -            | rd         | -           | a(w)
-  entry_outbox          | r       | ra(w)        | ra(w)d     | -           | a
-  api_key               | -       | -            | -          | -           | a(w)
-  token_revocation      | -       | -            | -          | -           | a(w)
-  fill_slippage         | raw     | -            | rd         | -           | -
-  fact_cursor           | -       | raw          | raw        | -           | -
-  fact                  | a       | r            | r          | -           | -
-  gate_decision         | a       | -            | -          | -           | -
-  halt                  | rad     | -            | r          | -           | -
-  journal               | ra      | -            | -          | -           | -
-  lease                 | -       | raw          | raw        | raw         | -
-  ledger_checkpoint     | -       | -            | raw        | -           | -
-  ledger_checkpoint_sum | -       | -            | raw        | -           | -
-  ledger_leg            | a       | -            | r          | -           | -
-  ledger_transaction    | a       | -            | -          | -           | -
-  mark_input            | -       | -            | -          | a           | -
-  mark_state            | -       | -            | raw        | raw         | -
-  notice                | a       | raw          | rad        | a           | -
-  plimsoll_migration    | r       | r            | r          | r           | -
-  position              | rawd    | -            | r          | -           | -
-  provider_call         | -       | raw          | rd         | -           | -
-  reconciliation        | ra      | -            | rad        | -           | -
-  rule_version          | ra      | r            | r          | r           | -
-  saga                  | raw     | r            | -          | -           | -
-  shard                 | raw     | r            | r          | r           | -
-  snapshot              | rad     | -            | r          | -           | -
-  snapshot_part         | ra      | -            | -          | -           | -
-  source_counter        | -       | raw          | raw        | -           | aw
-  source_seq            | raw     | -            | r          | r           | -
+  name                  | margin  | liquidation  | scheduler  | mark_price  | api           | streams
+  alert                 | -       | -            | rawd       | -           | (w)           | r
+  alert_delivery        | -       | -            | rawd       | -           | -             | r
+  audit                 | -       | a            | -          | -           | a             | -
+  audit_head            | -       | -            | -          | -           | -             | -
+  balance               | raw     | -            | r          | -           | -             | -
+  dead_letter           | a       | -            | rd         | -           | -             | -
+  effect                | ra(w)   | r(w)         | rd         | -           | -             | -
+  entity_evidence       | -       | -            | rd         | -           | a(w)          | -
+  entry_outbox          | r       | ra(w)        | ra(w)d     | -           | a             | -
+  api_key               | -       | -            | -          | -           | a(w)          | r
+  token_revocation      | -       | -            | -          | -           | a(w)          | r
+  fill_slippage         | raw     | -            | rd         | -           | -             | -
+  fact_cursor           | -       | raw          | raw        | -           | -             | -
+  fact                  | a       | r            | r          | -           | -             | r
+  gate_decision         | a       | -            | -          | -           | -             | -
+  halt                  | rad     | -            | r          | -           | -             | -
+  journal               | ra      | -            | -          | -           | -             | r
+  lease                 | -       | raw          | raw        | raw         | -             | -
+  ledger_checkpoint     | -       | -            | raw        | -           | -             | -
+  ledger_checkpoint_sum | -       | -            | raw        | -           | -             | -
+  ledger_leg            | a       | -            | r          | -           | -             | -
+  ledger_transaction    | a       | -            | -          | -           | -             | -
+  mark_input            | -       | -            | -          | a           | -             | -
+  mark_state            | -       | -            | raw        | raw         | -             | -
+  notice                | a       | raw          | rad        | a           | -             | -
+  plimsoll_migration    | r       | r            | r          | r           | -             | r
+  position              | rawd    | -            | r          | -           | -             | -
+  provider_call         | -       | raw          | rd         | -           | -             | -
+  reconciliation        | ra      | -            | rad        | -           | -             | -
+  rule_version          | ra      | r            | r          | r           | -             | -
+  saga                  | raw     | r            | -          | -           | -             | -
+  shard                 | raw     | r            | r          | r           | -             | r
+  snapshot              | rad     | -            | r          | -           | -             | r
+  snapshot_part         | ra      | -            | -          | -           | -             | r
+  source_counter        | -       | raw          | raw        | -           | aw            | -
+  source_seq            | raw     | -            | r          | r           | -             | -
 `);
 
 interface Found {

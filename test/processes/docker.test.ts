@@ -63,6 +63,7 @@ test("every process has its own user on NATS and its own role on PostgreSQL, and
     "margin-follower": ["margin", "plimsoll_margin"],
     liquidation: ["liquidation", "plimsoll_liquidation"],
     scheduler: ["scheduler", "plimsoll_scheduler"],
+    streams: ["streams", "plimsoll_streams"],
     venue: ["venue", null],
     crowd: ["crowd", "plimsoll_api"],
     migrate: [null, "plimsoll"],

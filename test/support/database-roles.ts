@@ -1,7 +1,15 @@
 import { openDatabase } from "#libs/adapters/postgres/index.ts";
 
 /** The roles that migrations make, without their prefix. */
-export const databaseRoles = ["margin", "liquidation", "scheduler", "mark_price", "api", "readonly"] as const;
+export const databaseRoles = [
+  "margin",
+  "liquidation",
+  "scheduler",
+  "mark_price",
+  "api",
+  "streams",
+  "readonly",
+] as const;
 export type DatabaseRole = (typeof databaseRoles)[number];
 
 const password = "ofatest";

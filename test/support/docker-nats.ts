@@ -16,6 +16,7 @@ export const natsUsers = [
   "margin",
   "liquidation",
   "scheduler",
+  "streams",
   "operator",
   "quotes",
   "trader",
