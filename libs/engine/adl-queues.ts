@@ -1,6 +1,7 @@
 import type { PositionAnswer } from "#libs/contracts/answers.ts";
 import { isCandidate, type Ranked } from "#libs/domain/adl/ranking.ts";
-import { adlScore, compareForAdl, scoreText } from "#libs/domain/adl/score.ts";
+import { adlScore, compareForAdl } from "#libs/domain/adl/score.ts";
+import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import { type BookCandidate, candidateOf, rankingKey } from "./adl-ranking.ts";
 import { contractsOf } from "./amounts.ts";
 import type { Machine } from "./machine.ts";
@@ -9,17 +10,19 @@ import { roughPoolWorth, roughRoom } from "./rough-worth.ts";
 /** A position of a side. Its score certainly lies between `low` and `high`; NaN: floats cannot tell. */
 interface Queued {
   readonly row: number;
+  readonly account: number;
   readonly lots: bigint;
   readonly low: number;
   readonly high: number;
 }
 
-/** Whoever stands where in the queue of one side, as `rankSide` would say, at the cost of floats where they decide. */
+/** A place in a queue; the score, which is the position's own, stands beside. */
+export type Standing = Omit<NonNullable<PositionAnswer["adl"]>, "score">;
+
+/** Who stands where in the queue of one side, as `rankSide` would say, at the cost of floats where they decide. As of when it was made. */
 export class AdlQueue {
-  readonly #machine: Machine;
-  readonly #instrument: number;
+  readonly #rules: InstrumentRules;
   readonly #order: readonly Queued[];
-  readonly #exact: Exact;
   /** By row; from 0. */
   readonly #at = new Map<number, number>();
   /** Lots before each place, and of all. */
@@ -27,12 +30,11 @@ export class AdlQueue {
   #total = 0n;
 
   constructor(machine: Machine, instrument: number, rows: readonly number[]) {
-    this.#machine = machine;
-    this.#instrument = instrument;
-    this.#exact = new Exact(machine);
+    this.#rules = machine.instrument(instrument);
+    const exact = new Exact(machine);
     this.#order = rows
-      .flatMap((row) => queued(machine, instrument, row, this.#exact) ?? [])
-      .sort((left, right) => this.#exact.compare(left, right));
+      .flatMap((row) => queued(machine, instrument, row) ?? [])
+      .sort((left, right) => exact.compare(left, right));
     for (const [at, { row, lots }] of this.#order.entries()) {
       this.#at.set(row, at);
       this.#ahead.push(this.#total);
@@ -40,25 +42,15 @@ export class AdlQueue {
     }
   }
 
-  get length(): number {
-    return this.#order.length;
-  }
-
-  /** The place of a position; null: it is not in the queue. */
-  place(row: number): PositionAnswer["adl"] {
+  /** Of the position that an account has in a row; null: it was not in the queue. */
+  standing(row: number, account: number): Standing | null {
     const at = this.#at.get(row);
-    if (at === undefined) return null;
-    const { lots } = this.#order[at] as Queued;
+    const one = at === undefined ? undefined : this.#order[at];
+    if (at === undefined || one === undefined || one.account !== account) return null;
     const ahead = this.#ahead[at] as bigint;
     // Up to the next fifth of the side, its own quantity included (ADL-04).
-    const fifths = ((ahead + lots) * 5n + this.#total - 1n) / this.#total;
-    const rules = this.#machine.instrument(this.#instrument);
-    return {
-      score: scoreText(this.#exact.of(row).score),
-      rank: at + 1,
-      bucket: Number(fifths) * 20,
-      ahead: contractsOf(rules, ahead).toStringDown(),
-    };
+    const fifths = ((ahead + one.lots) * 5n + this.#total - 1n) / this.#total;
+    return { rank: at + 1, bucket: Number(fifths) * 20, ahead: contractsOf(this.#rules, ahead).toStringDown() };
   }
 
   /** Rows of the first `n`, first to go first. */
@@ -93,17 +85,16 @@ class Exact {
   }
 }
 
-function queued(machine: Machine, instrument: number, row: number, exact: Exact): Queued | null {
+function queued(machine: Machine, instrument: number, row: number): Queued | null {
   const { book } = machine;
   const pool = book.poolOf(row);
   if (machine.liquidating(pool)) return null;
   const worth = roughPoolWorth(machine, pool);
   if (worth.most <= 0) return null;
   const lots = book.qty(row);
-  const place = { row, lots: lots < 0n ? -lots : lots };
+  const place = { row, account: book.rowAccount(row), lots: lots < 0n ? -lots : lots };
   if (worth.least > 0) return { ...place, ...roughScore(machine, instrument, row, worth) };
   if (!isCandidate(candidateOf(machine, row))) return null;
-  exact.of(row);
   return { ...place, low: Number.NaN, high: Number.NaN };
 }
 

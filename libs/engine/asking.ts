@@ -6,12 +6,13 @@ import type {
   PositionAnswer,
   ReduceAnswer,
 } from "#libs/contracts/answers.ts";
+import { adlScore, scoreText } from "#libs/domain/adl/score.ts";
 import { haltsAt } from "#libs/domain/breakers/halts.ts";
 import { bankruptcyPrices } from "#libs/domain/health/bankruptcy.ts";
 import { evaluateCross, evaluateIsolated } from "#libs/domain/health/evaluate.ts";
 import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
 import { positionRequirement } from "#libs/domain/margin/requirement.ts";
-import { entryPrice, unrealisedProfit } from "#libs/domain/positions/value.ts";
+import { entryPrice, notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
 import type { CrossPool, OpenPosition, Pool } from "#libs/domain/positions/views.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
 import { accruedFunding } from "./funding.ts";
@@ -148,7 +149,7 @@ interface AskedPosition extends PoolOfPositions {
 
 function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer {
   const { book, market, rules } = machine;
-  const { account, pool, position, alone, queues, ratio, fullEquity, bankruptcy } = asked;
+  const { account, pool, position, alone, ratio, fullEquity, bankruptcy } = asked;
   const { instrument, qty, cost } = position;
   const number = book.instrumentIndex(instrument.id);
   const row = book.findRow(account, number);
@@ -160,6 +161,7 @@ function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer 
   // An isolated position is levered on its own margin; a cross position on the whole pool.
   const leverage =
     fullEquity.sign > 0 ? need.notional.times(market.index(instrument.settle)).dividedBy(fullEquity) : null;
+  const upnl = unrealisedProfit(instrument, qty, cost, mark);
   return {
     instrument: instrument.id,
     mode: pool.kind,
@@ -167,7 +169,7 @@ function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer 
     entry: entryPrice(instrument, qty, cost).toStringDown(),
     mark: mark.toStringDown(),
     notional: need.notional.toStringUp(),
-    upnl: unrealisedProfit(instrument, qty, cost, mark).toStringDown(),
+    upnl: upnl.toStringDown(),
     realised: amountOf(settle, book.realised(row)).toStringDown(),
     funding: accruedFunding(machine, row).toStringDown(),
     im: need.im.toStringUp(),
@@ -178,8 +180,19 @@ function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer 
     bankruptcyPrice: down(bankruptcy.get(instrument.id) ?? null),
     ratio,
     margin: down(margin),
-    adl: queues.get(rankingKey(number, qty.sign > 0 ? "long" : "short"))?.place(row) ?? null,
+    adl: adlOf(machine, asked, row, upnl),
   };
+}
+
+/** Where the position stands in its queue, as of when that was made, and its score as of now; null: it is not in it. */
+function adlOf({ book, market }: Machine, asked: AskedPosition, row: number, profit: Rational): PositionAnswer["adl"] {
+  const { account, position, queues, fullEquity } = asked;
+  const { instrument, qty, cost } = position;
+  const key = rankingKey(book.rowInstrument(row), qty.sign > 0 ? "long" : "short");
+  const standing = queues.get(key)?.standing(row, account) ?? null;
+  if (standing === null || fullEquity.sign <= 0) return null;
+  const notionalUsd = notional(instrument, qty, market.mark(instrument.id)).times(market.index(instrument.settle));
+  return { score: scoreText(adlScore({ profit, cost, notionalUsd, fullEquityUsd: fullEquity })), ...standing };
 }
 
 function systemBalances(machine: Machine, account: number): Record<string, string> {

@@ -30,7 +30,7 @@ export function createMetrics(app: string) {
     ...shardMetrics(make),
     ...priceMetrics(make),
     ...deliveryMetrics(make),
-    ...interfaceMetrics(make),
+    ...streamMetrics(make),
   };
 }
 
@@ -210,22 +210,16 @@ function deliveryMetrics({ counter, counters, gauges }: Makers) {
   };
 }
 
-function interfaceMetrics({ counters, histogram, histograms }: Makers) {
+function streamMetrics({ counter, counters, gauge, gauges }: Makers) {
   return {
-    apiRequests: histograms(
-      "api_request_seconds",
-      "Time to answer a request, by route and status",
-      slow,
-      "route",
-      "status",
-    ),
-    apiRefusals: counters("api_refusals_total", "Requests refused, by code", "code"),
-    commandApplied: histogram(
-      "command_applied_seconds",
-      "From a command's commit to the fact that it was applied",
-      slow,
-    ),
-    commands: counters("commands_total", "Commands of operators, by operation and state", "operation", "state"),
+    streamConnections: gauge("stream_connections", "WebSockets that are open"),
+    streamCloses: counters("stream_closes_total", "WebSockets that were closed, by code", "code"),
+    streamFrames: counter("stream_frames_total", "Frames of channels handed to connections"),
+    streamTopics: gauge("stream_channels", "Channels that are read, or were not long ago"),
+    streamAccounts: gauge("stream_accounts", "Accounts of which a channel is read, or was not long ago"),
+    streamReplayBytes: gauge("stream_replay_bytes", "Bytes of deltas kept for whoever comes back"),
+    streamLogSeq: gauges("stream_log_seq", "Position in a shard's log that is shown", "shard"),
+    streamMarkAge: gauge("stream_mark_age_seconds", "Age of the prices that are shown, market time"),
   };
 }
 

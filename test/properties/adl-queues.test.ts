@@ -1,7 +1,6 @@
 import { expect, test } from "vitest";
 import fc from "fast-check";
 import { indicators } from "#libs/domain/adl/ranking.ts";
-import { scoreText } from "#libs/domain/adl/score.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import { adlQueues } from "#libs/engine/adl-queues.ts";
 import { rankingKey, rankSide } from "#libs/engine/adl-ranking.ts";
@@ -53,15 +52,14 @@ function compare(machine: Machine): number {
   for (const instrument of numbers)
     for (const side of ["long", "short"] as const) {
       const ranking = rankSide(machine, instrument, side);
-      const exact = indicators(ranking).map(({ score, rank, bucket, ahead }) => ({
-        score: scoreText(score),
+      const exact = indicators(ranking).map(({ rank, bucket, ahead }) => ({
         rank,
         bucket,
         ahead: ahead.toStringDown(),
       }));
       const queue = queues.get(rankingKey(instrument, side));
       expect(queue?.first(ranking.length + 1) ?? []).toEqual(ranking.map(({ row }) => row));
-      expect(ranking.map(({ row }) => queue?.place(row))).toEqual(exact);
+      expect(ranking.map(({ row }) => queue?.standing(row, machine.book.rowAccount(row)))).toEqual(exact);
       compared += ranking.length;
     }
   return compared;

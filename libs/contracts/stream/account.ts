@@ -29,6 +29,8 @@ export const AdlPlace = record({
   ahead: Amount,
   /** null: infinite. */
   score: nullable(Amount),
+  /** Position in the log that rank, quintile and size ahead are as of: queues are made anew once a second. */
+  logSeq: Count,
 });
 export type AdlPlace = Static<typeof AdlPlace>;
 

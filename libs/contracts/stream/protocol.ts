@@ -1,9 +1,6 @@
 import Type, { type Static, type TSchema } from "typebox";
 import { Count, Duration, Id, maybe, nullable, oneOf, record, Time } from "../primitives.ts";
 
-/** Path of the WebSocket. */
-export const streamPath = "/v1/stream";
-
 /** What a client says. `id` comes back in the reply. */
 const RequestId = Type.String({ minLength: 1, maxLength: 64, title: "request id" });
 const ChannelText = Type.String({ pattern: "^[a-z]{1,16}(\\.[A-Za-z0-9_-]{1,64})?$", title: "channel" });
@@ -65,34 +62,6 @@ export const requestSchemas = {
   resync: Resync,
   ping: Ping,
 } as const satisfies Record<StreamRequest["op"], TSchema>;
-
-/** Codes of refusals; stable. Those of a login that was refused are those of `libs/access`. */
-export const streamErrors = {
-  bad_frame: "the frame is not a JSON object that this protocol knows",
-  unknown_channel: "there is no such channel, account or instrument",
-  not_authenticated: "log in first",
-  already_authenticated: "this connection has logged in",
-  forbidden: "this channel is not yours to read",
-  not_subscribed: "this channel is not subscribed",
-  too_many_channels: "this connection has as many channels as it may",
-  rate_limited: "too many frames in a second",
-  recovering: "the state is being read; try again",
-} as const;
-export type StreamErrorCode = keyof typeof streamErrors;
-
-/** Codes that a connection is closed with. */
-export const closeCodes = {
-  /** The server stops: connect again. */
-  restarting: 1012,
-  /** Larger than a frame may be. */
-  tooLarge: 1009,
-  badFrames: 4400,
-  /** No login in time, a login refused, or a login that has expired. */
-  unauthorised: 4401,
-  /** The reader stayed behind for too long. */
-  tooSlow: 4408,
-  tooManyConnections: 4429,
-} as const;
 
 /** The first thing that a server says. `run` is another one after every start: sequences of a channel go on within one run. */
 export const Hello = record({

@@ -134,7 +134,6 @@ export interface RuleDocument extends LimitHierarchyDocument {
   liquidity?: "mark" | "depth" | "none";
   funding?: FundingDocument;
   settlementMinutes?: number;
-  settlementBand?: string;
   accountsPerEntryMax?: number;
 }
 

@@ -1,0 +1,264 @@
+import { type Access, AccessRefused, may, mayRead, type Principal, streamLogin } from "#libs/access/index.ts";
+import { type Channel, channelKinds, parseChannel } from "#libs/contracts/stream/channels.ts";
+import { closeCodes, type StreamErrorCode, streamErrors } from "#libs/contracts/stream/codes.ts";
+import type { Login, StreamRequest, Subscribe } from "#libs/contracts/stream/protocol.ts";
+import { readStreamRequest } from "#libs/contracts/stream/reading.ts";
+import type { Hub } from "./hub.ts";
+import { limits } from "./limits.ts";
+import { Outgoing, type Socket } from "./outgoing.ts";
+import { Rate } from "./rate.ts";
+import type { Reader, Topic } from "./topic.ts";
+
+export interface ConnectionParts {
+  readonly socket: Socket;
+  readonly hub: Hub;
+  readonly access: Access;
+  /** Of this run of the process. */
+  readonly run: string;
+  /** Whom an account belongs to. */
+  readonly ownerOf: (account: string) => string;
+  /** Takes a place for a principal; false: it has as many connections as it may. */
+  readonly admit: (principal: Principal) => boolean;
+  /** Monotonic ms, and UTC ms. */
+  readonly now: () => number;
+  readonly wall: () => number;
+  readonly onSent: (frames: number) => void;
+}
+
+interface Refused {
+  readonly code: string;
+  readonly reason: string;
+  readonly retryAfterMs?: number;
+  readonly ch?: string;
+}
+
+const refusal = (code: StreamErrorCode, more: Partial<Refused> = {}): Refused => ({
+  code,
+  reason: streamErrors[code],
+  ...more,
+});
+
+/** One client: who it is, what it reads, how fast it asks and how fast it reads. */
+export class Connection implements Reader {
+  readonly #parts: ConnectionParts;
+  readonly #topics = new Map<string, Topic>();
+  readonly #out: Outgoing;
+  readonly #rate: Rate;
+  readonly #openedAt: number;
+  #principal: Principal | null = null;
+  #loggingIn = false;
+  #badFrames = 0;
+  #rateRefusals = 0;
+  #heardAt: number;
+  #pingedAt: number;
+  #checkedAt: number;
+
+  constructor(parts: ConnectionParts) {
+    this.#parts = parts;
+    const now = parts.now();
+    this.#openedAt = now;
+    this.#heardAt = now;
+    this.#pingedAt = now;
+    this.#checkedAt = now;
+    this.#rate = new Rate(limits.framesPerSecond, limits.frameBurst, now);
+    this.#out = new Outgoing(parts.socket, (topic) => parts.hub.snapshot(topic));
+    this.#say({ op: "hello", run: parts.run, heartbeatMs: limits.heartbeatMs, loginWithinMs: limits.loginWithinMs });
+  }
+
+  get principal(): Principal | null {
+    return this.#principal;
+  }
+
+  /** What the client has said; a frame that cannot be used is refused, and too many of them end the connection. */
+  async hear(message: Uint8Array, text: boolean): Promise<void> {
+    const now = this.#parts.now();
+    this.#heardAt = now;
+    const waitMs = this.#rate.take(now);
+    if (waitMs > 0) return this.#tooFast(waitMs);
+    this.#rateRefusals = 0;
+    const read = readStreamRequest(message);
+    if (!text || !read.ok) {
+      const why = read.ok ? "the frame is not text" : (read.problems[0]?.message ?? streamErrors.bad_frame);
+      this.#refuse(read.id, { code: "bad_frame", reason: why });
+      this.#badFrames += 1;
+      if (this.#badFrames > limits.badFrames) this.close(closeCodes.badFrames, "too many bad frames");
+      return;
+    }
+    await this.#answer(read.value);
+  }
+
+  /** An answer to a ping of the protocol below. */
+  heard(): void {
+    this.#heardAt = this.#parts.now();
+  }
+
+  send(topic: Topic, frame: Buffer): void {
+    this.#out.send(topic, frame);
+    this.#parts.onSent(1);
+  }
+
+  /** The socket has room again. */
+  drained(): void {
+    this.#out.catchUp(this.#parts.now());
+  }
+
+  /** Asked now and then: closes who is late with a login, silent, or behind for too long; otherwise shows that the server lives. */
+  async tend(): Promise<void> {
+    const now = this.#parts.now();
+    if (this.#principal === null && now - this.#openedAt >= limits.loginWithinMs)
+      return this.close(closeCodes.unauthorised, "no login in time");
+    if (now - this.#heardAt >= limits.silentMs) return this.close(closeCodes.tooSlow, "silent");
+    if (this.#out.catchUp(now) >= limits.behindMs) return this.close(closeCodes.tooSlow, "too far behind");
+    if (now - this.#pingedAt >= limits.heartbeatMs) {
+      this.#pingedAt = now;
+      this.#parts.socket.ping();
+      this.#say({ op: "heartbeat", t: this.#parts.wall() });
+    }
+    if (this.#principal === null) return;
+    if (this.#principal.expiresAt <= this.#parts.wall())
+      return this.close(closeCodes.unauthorised, "the login has expired");
+    if (now - this.#checkedAt < limits.recheckMs) return;
+    this.#checkedAt = now;
+    await this.recheck();
+  }
+
+  /** Whether it may still be here, and read what it reads: logins end, and accounts change hands. */
+  async recheck(): Promise<void> {
+    const principal = this.#principal;
+    if (principal === null) return;
+    if (!(await this.#parts.access.stillHolds(principal)))
+      return this.close(closeCodes.unauthorised, "the login does not hold any more");
+    for (const [ch, topic] of this.#topics) {
+      const channel = parseChannel(ch);
+      if (channel !== null && this.#mayRead(principal, channel)) continue;
+      this.#leave(topic);
+      this.#refuse(null, refusal("forbidden", { ch }));
+    }
+  }
+
+  close(code: number, reason: string): void {
+    this.ended();
+    this.#parts.socket.close(code, reason);
+  }
+
+  /** It is over: nothing is sent to it any more. */
+  ended(): void {
+    for (const topic of this.#topics.values()) this.#leave(topic);
+    this.#out.end();
+  }
+
+  #tooFast(waitMs: number): void {
+    this.#rateRefusals += 1;
+    if (this.#rateRefusals > limits.rateRefusals) return this.close(closeCodes.tooMany, "too many frames");
+    this.#refuse(null, refusal("rate_limited", { retryAfterMs: Math.ceil(waitMs) }));
+  }
+
+  async #answer(request: StreamRequest): Promise<void> {
+    const { op, id } = request;
+    if (op === "ping") return this.#say({ id, ok: true, t: this.#parts.wall() });
+    if (op === "auth") return this.#login(request);
+    const principal = this.#principal;
+    if (principal === null) return this.#refuse(id, refusal("not_authenticated"));
+    if (op === "subscribe") return this.#subscribe(principal, request);
+    const topics: Topic[] = [];
+    for (const ch of request.channels) {
+      const topic = this.#topics.get(ch);
+      if (topic === undefined) return this.#refuse(id, refusal("not_subscribed", { ch }));
+      topics.push(topic);
+    }
+    if (op === "unsubscribe") for (const topic of topics) this.#leave(topic);
+    this.#say({ id, ok: true });
+    if (op === "resync") for (const topic of topics) this.#out.send(topic, this.#parts.hub.snapshot(topic));
+  }
+
+  async #login(request: Extract<StreamRequest, { op: "auth" }>): Promise<void> {
+    const { id } = request;
+    if (this.#principal !== null || this.#loggingIn) return this.#refuse(id, refusal("already_authenticated"));
+    this.#loggingIn = true;
+    try {
+      const principal = await this.#verified(request);
+      if (!this.#parts.admit(principal)) {
+        this.#refuse(id, refusal("too_many_connections"));
+        return this.close(closeCodes.tooMany, "too many connections");
+      }
+      this.#principal = principal;
+      const login: Login = {
+        principal: principal.id,
+        roles: [...principal.roles],
+        owner: principal.owner,
+        expiresAt: principal.expiresAt,
+      };
+      this.#say({ id, ok: true, login });
+    } catch (error) {
+      if (!(error instanceof AccessRefused)) {
+        this.#refuse(id, refusal("recovering", { retryAfterMs: limits.retryMostMs }));
+        return;
+      }
+      this.#refuse(id, { code: error.code, reason: error.message });
+      this.close(closeCodes.unauthorised, error.code);
+    } finally {
+      this.#loggingIn = false;
+    }
+  }
+
+  async #verified(request: Extract<StreamRequest, { op: "auth" }>): Promise<Principal> {
+    const { access } = this.#parts;
+    if ("token" in request) return access.verifyToken(request.token);
+    const { key, timestamp, nonce, signature } = request;
+    return access.verifySignature({ key, timestamp: String(timestamp), nonce, signature }, streamLogin);
+  }
+
+  /** All of the channels, or none of them and why. */
+  #subscribe(principal: Principal, { id, channels, resume }: Subscribe): void {
+    const joined: Topic[] = [];
+    const refused = this.#join(principal, channels, joined);
+    if (refused !== null) {
+      for (const topic of joined) this.#leave(topic);
+      return this.#refuse(id, refused);
+    }
+    this.#say({ id, ok: true });
+    for (const ch of new Set(channels)) {
+      const topic = this.#topics.get(ch) as Topic;
+      const from = resume?.run === this.#parts.run && Object.hasOwn(resume.seq, ch) ? resume.seq[ch] : undefined;
+      const deltas = from === undefined ? null : topic.after(from);
+      for (const frame of deltas ?? [this.#parts.hub.snapshot(topic)]) this.#out.send(topic, frame);
+    }
+  }
+
+  #join(principal: Principal, channels: readonly string[], joined: Topic[]): Refused | null {
+    for (const ch of channels) {
+      if (this.#topics.has(ch)) continue;
+      const channel = parseChannel(ch);
+      if (channel === null || !this.#parts.hub.knows(channel)) return refusal("unknown_channel", { ch });
+      if (!this.#mayRead(principal, channel)) return refusal("forbidden", { ch });
+      if (this.#topics.size >= limits.channels) return refusal("too_many_channels", { ch });
+      const topic = this.#parts.hub.join(channel, this);
+      if (topic === null) return refusal("recovering", { ch, retryAfterMs: limits.retryMostMs });
+      this.#topics.set(ch, topic);
+      joined.push(topic);
+    }
+    return null;
+  }
+
+  #mayRead(principal: Principal, { name, id }: Channel): boolean {
+    const { audience } = channelKinds[name];
+    if (audience === "public") return may(principal, "public");
+    if (audience === "operators" || id === null) return may(principal, "read");
+    return mayRead(principal, this.#parts.ownerOf(id));
+  }
+
+  #leave(topic: Topic): void {
+    this.#parts.hub.leave(topic, this);
+    this.#topics.delete(topic.ch);
+    this.#out.forget(topic);
+  }
+
+  #refuse(id: string | null, { code, reason, retryAfterMs, ch }: Refused): void {
+    const error = { code, reason, retryAfterMs: retryAfterMs ?? null, ...(ch === undefined ? {} : { ch }) };
+    this.#say({ id, ok: false, error });
+  }
+
+  #say(body: object): void {
+    this.#out.say(Buffer.from(JSON.stringify(body), "utf8"));
+  }
+}

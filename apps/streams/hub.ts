@@ -1,0 +1,244 @@
+import { setImmediate as immediately } from "node:timers/promises";
+import { type Channel, channelKinds } from "#libs/contracts/stream/channels.ts";
+import { PriceMissing } from "#libs/engine/market.ts";
+import { type Logger, limited } from "#libs/telemetry/logger.ts";
+import { Accounts, isAccountChannel, type Watched } from "./accounts.ts";
+import type { Alerts } from "./alerts.ts";
+import { boardEveryMs, type BoardParts, boardView } from "./boards.ts";
+import { limits } from "./limits.ts";
+import { Samples } from "./samples.ts";
+import { type Reader, type ReplayRoom, Topic, type View } from "./topic.ts";
+import type { World } from "./world.ts";
+
+export interface HubParts {
+  readonly world: World;
+  readonly alerts: Alerts;
+  readonly logger: Logger;
+  /** Monotonic ms. */
+  readonly now: () => number;
+}
+
+interface Open {
+  readonly topic: Topic;
+  readonly channel: Channel;
+}
+
+/** Every channel that is read: makes its state, tells its readers what has changed, goes on with its sequence for a while when they have gone. */
+export class Hub {
+  readonly #parts: HubParts;
+  readonly #accounts: Accounts;
+  readonly #boards: BoardParts;
+  readonly #open = new Map<string, Open>();
+  readonly #room: ReplayRoom = { bytes: 0 };
+  /** From a frame's effect here until everybody it concerned was told. */
+  readonly #telling = new Samples();
+  readonly #warn: (fields: object, message: string) => void;
+  /** Accounts still to be told in this pass, and what had happened when it began. */
+  #backlog: Watched[] = [];
+  #touched = new Set<string>();
+  #movedAt: number | null = null;
+  /** The highest sequence of any channel that was forgotten. */
+  #forgottenSeq = 0;
+  #passedAt = Number.NEGATIVE_INFINITY;
+  #sweptAt = Number.NEGATIVE_INFINITY;
+  #due = false;
+  #waker: () => void = () => {};
+
+  constructor(parts: HubParts) {
+    const { world, alerts } = parts;
+    this.#parts = parts;
+    this.#accounts = new Accounts(world);
+    const latencies = new Map([
+      ["replica", world.frameLag],
+      ["send", this.#telling],
+    ]);
+    this.#boards = { world, alerts, latencies };
+    this.#warn = limited((fields, message) => parts.logger.warn(fields, message));
+  }
+
+  get size(): { readonly topics: number; readonly accounts: number; readonly replayBytes: number } {
+    return { topics: this.#open.size, accounts: this.#accounts.size, replayBytes: this.#room.bytes };
+  }
+
+  /** Whether there is what the channel is of: any account may come to be, an instrument must be listed. */
+  knows({ name, id }: Channel): boolean {
+    if (channelKinds[name].of !== "instrument" || id === null) return true;
+    const machine = this.#parts.world.live()?.[0]?.engine.machine;
+    const number = machine?.book.instrumentIndex(id) ?? -1;
+    return machine === undefined || (number >= 0 && machine.book.isInstrumentListed(number));
+  }
+
+  /** A channel with somebody to read it. Null: what it shows is not there yet. */
+  join(channel: Channel, reader: Reader): Topic | null {
+    const topic = this.#topicOf(channel);
+    if (topic === null) return null;
+    topic.readers.add(reader);
+    topic.idleSince = null;
+    if (channel.name === "facts") this.#parts.world.events.tailWanted = true;
+    return topic;
+  }
+
+  leave(topic: Topic, reader: Reader): void {
+    if (!topic.readers.delete(reader) || topic.readers.size > 0) return;
+    topic.idleSince = this.#parts.now();
+    if (topic.ch === "facts") this.#parts.world.events.tailWanted = false;
+  }
+
+  snapshot(topic: Topic): Buffer {
+    return topic.snapshot(this.#markAge(topic.place.shard));
+  }
+
+  /** There may be something to tell. */
+  wake(): void {
+    this.#due = true;
+    this.#waker();
+  }
+
+  /** Tells whoever is due, until the signal. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      this.#due = false;
+      this.pass();
+      while (this.#backlog.length > 0 && !this.#due && !signal.aborted) {
+        await immediately();
+        this.#tellAccounts();
+      }
+      await this.#rest();
+    }
+  }
+
+  /** One look at everything: boards first, which many read, then accounts, for as long as a pass may take. */
+  pass(): void {
+    const { world, now } = this.#parts;
+    const { touched, movedAt } = world.taken();
+    const at = now();
+    this.#passedAt = at;
+    for (const account of touched) this.#touched.add(account);
+    this.#movedAt ??= movedAt;
+    if (world.live() === null) return;
+    this.#tellBoards(at);
+    this.#backlog = this.#accounts.due(this.#touched, this.#movedAt !== null, at);
+    this.#tellAccounts();
+    if (at - this.#sweptAt >= limits.atLeastMs) this.#sweep(at);
+  }
+
+  async #rest(): Promise<void> {
+    const { world, now } = this.#parts;
+    await immediately();
+    if (!this.#due) await this.#sleep(limits.idlePassMs, () => true);
+    const gap = this.#passedAt + limits.passGapMs - now();
+    if (gap > 0 && !world.moved) await this.#sleep(gap, () => world.moved);
+  }
+
+  /** `ends`: whether being woken ends it. */
+  async #sleep(ms: number, ends: () => boolean): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#waker = () => {
+        if (!ends()) return;
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+    this.#waker = () => {};
+  }
+
+  #topicOf(channel: Channel): Topic | null {
+    const { name, id } = channel;
+    const ch = id === null ? name : `${name}.${id}`;
+    const known = this.#open.get(ch);
+    if (known !== undefined) {
+      if (known.topic.readers.size === 0) this.#refresh(known);
+      return known.topic;
+    }
+    const view = this.#viewOf(channel);
+    if (view === null) return null;
+    const topic = new Topic(ch, channelKinds[name], this.#room, view, this.#parts.now(), this.#forgottenSeq + 1);
+    this.#open.set(ch, { topic, channel });
+    if (isAccountChannel(name)) this.#accounts.watch(id as string, this.#parts.now()).topics.set(name, topic);
+    return topic;
+  }
+
+  /** Nobody has read it for a while: who comes back is told what has changed since. */
+  #refresh({ topic, channel }: Open): void {
+    const view = this.#viewOf(channel);
+    if (view !== null) topic.publish(view, this.#markAge(view.place.shard), this.#parts.now(), false);
+  }
+
+  #viewOf({ name, id }: Channel): View | null {
+    const { world, now } = this.#parts;
+    const shards = world.live();
+    if (shards === null) return null;
+    try {
+      if (!isAccountChannel(name)) return boardView(this.#boards, shards, name, id ?? "");
+      return this.#accounts.views(this.#accounts.watch(id as string, now()), [name], now())?.get(name) ?? null;
+    } catch (error) {
+      if (!(error instanceof PriceMissing)) throw error;
+      return null;
+    }
+  }
+
+  #tellBoards(now: number): void {
+    const shards = this.#parts.world.live();
+    if (shards === null) return;
+    const age = this.#parts.world.markAge(shards);
+    for (const { topic, channel } of this.#open.values()) {
+      if (topic.readers.size === 0 || isAccountChannel(channel.name)) continue;
+      const quiet = now - topic.publishedAt;
+      if (quiet < boardEveryMs(channel.name)) continue;
+      const view = boardView(this.#boards, shards, channel.name, channel.id ?? "");
+      topic.publish(view, age, now, quiet >= limits.atLeastMs);
+    }
+  }
+
+  #tellAccounts(): void {
+    const { now } = this.#parts;
+    const until = now() + limits.passMs;
+    let at = 0;
+    for (; at < this.#backlog.length && now() < until; at += 1) this.#tellAccount(this.#backlog[at] as Watched);
+    this.#backlog.splice(0, at);
+    if (this.#backlog.length > 0) return;
+    if (this.#movedAt !== null) this.#telling.add(now() - this.#movedAt);
+    this.#movedAt = null;
+    // What nobody reads of is of no interest.
+    this.#touched.clear();
+  }
+
+  #tellAccount(watched: Watched): void {
+    const { now } = this.#parts;
+    const at = now();
+    const late = at - watched.toldAt >= limits.atLeastMs;
+    const channels = [...watched.topics].flatMap(([name, { readers }]) => (readers.size > 0 ? [name] : []));
+    this.#touched.delete(watched.account);
+    this.#accounts.told(watched, at);
+    try {
+      const views = this.#accounts.views(watched, channels, at);
+      for (const [name, view] of views ?? [])
+        watched.topics.get(name)?.publish(view, this.#markAge(view.place.shard), at, late);
+    } catch (error) {
+      // Of an asset that has just been listed: it will have a price.
+      this.#warn({ error, account: watched.account }, "an account cannot be worked out");
+    }
+  }
+
+  #markAge(shard: string | null): number | null {
+    const { world } = this.#parts;
+    const shards = world.live() ?? [];
+    return world.markAge(shard === null ? shards : shards.filter((one) => one.shard === shard));
+  }
+
+  /** Channels that nobody has come back to, and the oldest of too many. */
+  #sweep(now: number): void {
+    this.#sweptAt = now;
+    const idle = [...this.#open.values()].filter(({ topic }) => topic.idleSince !== null);
+    const excess = idle.length - limits.idleTopics;
+    for (const [at, { topic, channel }] of idle.entries()) {
+      if (at >= excess && now - (topic.idleSince as number) < limits.idleTopicMs) continue;
+      topic.forgetAll();
+      this.#forgottenSeq = Math.max(this.#forgottenSeq, topic.seq);
+      this.#open.delete(topic.ch);
+      const { name, id } = channel;
+      if (isAccountChannel(name)) this.#accounts.forget(id as string, name);
+    }
+  }
+}

@@ -1,0 +1,67 @@
+/** Every bound of this process, in one place. Times in ms of the monotonic clock. */
+export const limits = {
+  /** The journal is looked at when the leader says that it has grown, and at least so often. */
+  pollMs: 200,
+  retryFirstMs: 50,
+  retryMostMs: 1_000,
+  /** Of liquidations, warnings and deleveraging, in memory for whoever comes later; read back at a start, so many at a time. */
+  eventsKept: 20_000,
+  eventsPerPage: 1_000,
+  /** Facts that a start looks back over. */
+  eventsBack: 50_000,
+
+  /** A channel says something at least so often, if only how old its prices are. */
+  atLeastMs: 1_000,
+  /** Channels of everybody and of operators say what has changed at most so often. */
+  marksMs: 20,
+  publicMs: 100,
+  sagasMs: 200,
+  overviewMs: 500,
+  instrumentMs: 1_000,
+  /** Queues of deleveraging are made anew at most so often. */
+  queuesMs: 1_000,
+  /** A change of an account's ratio that is worth a word, as a share of it. */
+  ratioChange: 0.001,
+  /** Accounts are worked out so long at a stretch; then sockets and the journal have their turn. */
+  passMs: 10,
+  /** Whoever is due is looked for so often where nothing is committed, and at most so often where only prices stand still. */
+  idlePassMs: 50,
+  passGapMs: 10,
+
+  /** Deltas kept for whoever comes back: of a channel, and altogether. */
+  replayFrames: 32,
+  replayBytes: 64 * 1024 * 1024,
+  /** Channels that nobody reads go on with their sequence for so long, and so many of them. */
+  idleTopicMs: 120_000,
+  idleTopics: 20_000,
+
+  connections: 20_000,
+  connectionsPerPrincipal: 10,
+  /** That have not logged in yet. */
+  strangers: 2_000,
+  loginWithinMs: 10_000,
+  /** Whether a login still holds is asked so often, of so many at a time. */
+  recheckMs: 30_000,
+  heartbeatMs: 15_000,
+  /** Nothing was heard, not even the answer to a ping. */
+  silentMs: 45_000,
+  frameBytes: 16 * 1024,
+  framesPerSecond: 50,
+  /** Frames in one go before the rate counts. */
+  frameBurst: 100,
+  badFrames: 10,
+  /** Refused for their rate, one after another. */
+  rateRefusals: 200,
+  channels: 200,
+  /** Bytes that wait for a reader; beyond, it gets the latest state once it has read them. */
+  bufferedBytes: 256 * 1024,
+  /** A reader that stays behind for so long is closed, and let go of so much later. */
+  behindMs: 30_000,
+  closeWithinMs: 2_000,
+
+  /** Tiles of the heat map: the nearest to liquidation, and the biggest. */
+  tiles: 60,
+  listed: 50,
+  alerts: 500,
+  samples: 2_000,
+} as const;
