@@ -98,7 +98,7 @@ export class Replica {
   }
 
   async #follow(): Promise<void> {
-    const { db, shard, onAdvanced, signal } = this.#parts;
+    const { db, shard, onAdvanced, signal, logger } = this.#parts;
     const start = { afterEntry: this.#replayer.entries, hash: this.#replayer.chain };
     for await (const page of journalPages(db, shard, start)) {
       for (const batch of page) {
@@ -113,6 +113,7 @@ export class Replica {
     }
     if (this.#replayer.engine === null || this.#current) return;
     this.#current = true;
+    logger.info({ shard, entries: this.entries }, "current");
     onAdvanced(this);
   }
 

@@ -58,9 +58,8 @@ test("a liquidation is told in its order: warnings, every stage, and its end wit
   exchange.price("49300");
   await stream.until((frame) => JSON.stringify(frame).includes('"warning"'));
   exchange.price("49200");
-  await stream.until(
-    (frame) => frame["ch"] === "margin.alice" && JSON.stringify(frame).includes('"liquidation.ended"'),
-  );
+  for (const ch of ["margin.alice", "liquidations.alice"])
+    await stream.until((frame) => frame["ch"] === ch && JSON.stringify(frame).includes('"liquidation.ended"'));
   const { events, state } = stream.state("margin.alice").data;
   expect(events.map(({ fact }) => fact)).toEqual(
     "warning warning warning liquidation.started liquidation.stage liquidation.ended".split(" "),

@@ -60,6 +60,7 @@ export class StreamProcess {
 
   async #ready(): Promise<void> {
     const { streamPort } = await this.app.whenMessage("ready");
+    await this.app.whenMessage("current");
     this.url = `ws://127.0.0.1:${String(streamPort)}/v1/stream`;
   }
 }
