@@ -16,6 +16,9 @@ import { createLogger } from "#libs/telemetry/logger.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
+import { channelsOf } from "./alerts/channels.ts";
+import { Deliveries } from "./alerts/delivery.ts";
+import { AlertWatch } from "./alerts/watch.ts";
 import { startEntryRelay } from "./entry-relay.ts";
 import type { EntryRelay } from "./entry-relay.ts";
 import { Findings } from "./findings.ts";
@@ -131,6 +134,15 @@ async function keepUp({ db, logger, metrics }: Work, findings: Findings): Promis
   });
 }
 
+function alerting(work: Work, signal: AbortSignal): AlertWatch {
+  const { app, settings, lease } = work;
+  const { redisUrl, namespace, shards } = settings;
+  const channels = channelsOf(settings);
+  const deliveries = new Deliveries({ ...work, redisUrl, namespace, signal, channels, mayAct: () => lease.holds() });
+  app.onStop(async () => deliveries.stopped());
+  return new AlertWatch({ ...work, shards, deliveries });
+}
+
 async function serve(work: Work): Promise<void> {
   const { app, settings, lease } = work;
   const relays = await startRelays(work);
@@ -138,12 +150,14 @@ async function serve(work: Work): Promise<void> {
   const findings = new Findings(work);
   const signal = AbortSignal.any([app.signal, lease.signal]);
   const { redisUrl, namespace } = settings;
+  const alerts = alerting(work, signal);
   const ticks = new Ticks(
     { ...work, redisUrl, namespace, signal, mayAct: () => lease.holds() },
     {
       async look() {
         if ((await scheduler.look()) > 0) for (const relay of relays) relay.kick();
       },
+      alerts: async () => alerts.look(),
       staleness: async () => lookAtStaleness(work, findings),
       reconcile: reconciling(work, scheduler, findings),
       upkeep: async () => keepUp(work, findings),

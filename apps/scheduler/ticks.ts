@@ -6,7 +6,7 @@ import { type Logger, limited } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 
 /** Wall time between ticks; a tick only looks, what is due is decided by the market's clock. */
-export const ticks = { look: 250, staleness: 10_000, reconcile: 60_000, upkeep: 60_000 } as const;
+export const ticks = { look: 250, alerts: 2_000, staleness: 10_000, reconcile: 60_000, upkeep: 60_000 } as const;
 export type Job = keyof typeof ticks;
 const jobs = Object.keys(ticks) as Job[];
 const queueOf = (job: Job): string => `scheduler-${job}`;

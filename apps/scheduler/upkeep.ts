@@ -18,6 +18,7 @@ export const retention = {
   deadLetterMs: 90 * dayMs,
   providerCallMs: 90 * dayMs,
   slippageMs: 90 * dayMs,
+  alertDeliveryMs: 30 * dayMs,
   /** Since it was last seen: it is about people. */
   evidenceMs: 365 * dayMs,
   /** Effects that are answered; entries that are published and applied, with their keys. */
@@ -48,6 +49,7 @@ export async function upkeep(db: Database): Promise<Upkeep> {
     async () => pruneRecords(db, "dead_letter", retention.deadLetterMs, atOnce),
     async () => pruneRecords(db, "provider_call", retention.providerCallMs, atOnce),
     async () => pruneRecords(db, "fill_slippage", retention.slippageMs, atOnce),
+    async () => pruneRecords(db, "alert_delivery", retention.alertDeliveryMs, atOnce),
     async () => pruneRecords(db, "entity_evidence", retention.evidenceMs, atOnce),
     async () => pruneEffects(db, retention.effectMs, atOnce),
     async () => pruneOutbox(db, retention.outboxMs, atOnce),

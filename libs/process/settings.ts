@@ -39,6 +39,12 @@ export interface Settings {
   readonly tokenKey: string | null;
   /** Where browsers find the streams, which the console's pages may connect to: ws:// or wss://. */
   readonly streamsUrl: string | null;
+  /** Where alerts are told: Telegram's Bot API (base URL, token, chat), and a webhook with what its messages are signed with; null: not there. */
+  readonly telegramUrl: string;
+  readonly telegramToken: string | null;
+  readonly telegramChat: string | null;
+  readonly webhookUrl: string | null;
+  readonly webhookSecret: string | null;
   /** Names beginning with PLIMSOLL_ that mean nothing here: mistyped, or of another version. */
   readonly unknownVariables: readonly string[];
 }
@@ -152,6 +158,13 @@ const keySecretMin = 32;
 const masterSecret = (value: string): string =>
   value.length >= keySecretMin ? value : refuse(`must have at least ${keySecretMin} characters`);
 
+const botToken = (value: string): string =>
+  /^\d{1,20}:[A-Za-z0-9_-]{10,100}$/.test(value)
+    ? value
+    : refuse("must be a bot's token: its number, a colon, its key");
+const chat = (value: string): string =>
+  /^(-?\d{1,20}|@[A-Za-z0-9_]{1,64})$/.test(value) ? value : refuse("must be a chat's number or @name");
+
 const replicas = (value: string): number => (/^[135]$/.test(value) ? Number(value) : refuse("must be 1, 3 or 5"));
 
 function clock(value: string): string {
@@ -185,6 +198,11 @@ const variables = {
   jwks: variable<string | null>("PLIMSOLL_JWKS", null, json),
   keySecret: variable<string | null>("PLIMSOLL_KEY_SECRET", null, masterSecret, { secret: true }),
   tokenKey: variable<string | null>("PLIMSOLL_TOKEN_KEY", null, json, { secret: true }),
+  telegramUrl: variable<string>("PLIMSOLL_TELEGRAM_URL", "https://api.telegram.org", url("http:", "https:")),
+  telegramToken: variable<string | null>("PLIMSOLL_TELEGRAM_TOKEN", null, botToken, { secret: true }),
+  telegramChat: variable<string | null>("PLIMSOLL_TELEGRAM_CHAT", null, chat),
+  webhookUrl: variable<string | null>("PLIMSOLL_WEBHOOK_URL", null, url("http:", "https:")),
+  webhookSecret: variable<string | null>("PLIMSOLL_WEBHOOK_SECRET", null, masterSecret, { secret: true }),
   streamsUrl: variable<string | null>("PLIMSOLL_STREAMS_URL", null, url("ws:", "wss:")),
 } as const;
 
@@ -192,6 +210,12 @@ type Field = keyof typeof variables;
 type Values = { [F in Field]: (typeof variables)[F] extends Variable<infer T> ? T : never };
 
 const needOf: Partial<Record<Field, Need>> = { natsUrl: "nats", redisUrl: "redis", databaseUrl: "database" };
+
+/** Of no use without each other. */
+const together = [
+  ["telegramToken", "telegramChat"],
+  ["webhookUrl", "webhookSecret"],
+] as const satisfies readonly (readonly [Field, Field])[];
 
 /** Reads, checks and explains. Throws `SettingsRefused` with everything that is wrong. */
 export function readSettings(
@@ -215,6 +239,15 @@ export function readSettings(
     const message = `must be one of PLIMSOLL_SHARDS: ${read.shards.join(", ")}`;
     if (read.shard !== undefined) problems.push({ variable: variables.shard.name, value: read.shard, message });
   }
+  for (const [one, other] of together)
+    if (read[one] !== undefined && read[other] !== undefined && (read[one] === null) !== (read[other] === null)) {
+      const [name, of] = [variables[one].name, variables[other].name];
+      problems.push({
+        variable: read[one] === null ? name : of,
+        value: null,
+        message: `${name} and ${of} are set together`,
+      });
+    }
   if (problems.length > 0) throw new SettingsRefused(problems);
   return { ...read, shard: read.shard ?? (read.shards[0] as string), unknownVariables: unknownIn(environment) };
 }

@@ -46,6 +46,10 @@ const refusals = table(`
   PLIMSOLL_SHARDS    | a,a               | a,a               | distinct
   PLIMSOLL_SHARDS    | a b               | a b               | distinct
   PLIMSOLL_SHARD     | 7                 | 7                 | must be one of PLIMSOLL_SHARDS
+  PLIMSOLL_TELEGRAM_TOKEN | 12:short   | ***               | a bot's token
+  PLIMSOLL_TELEGRAM_CHAT | a group     | a group           | a chat's number
+  PLIMSOLL_WEBHOOK_SECRET | tooshort   | ***               | at least 32
+  PLIMSOLL_WEBHOOK_URL | ftp://a:1     | ftp://a:1         | begins with
   PLIMSOLL_HTTP_PORT | 65536             | 65536             | whole number
   PLIMSOLL_HTTP_PORT | 1e3               | 1e3               | whole number
   PLIMSOLL_LOG_LEVEL | loud              | loud              | must be one of
@@ -101,4 +105,11 @@ test("no clock falls when the wall clock is set back", () => {
   expect(clock.now()).toBe(1_000);
   wall = 1_001;
   expect(clock.now()).toBe(1_001);
+});
+
+test("what is of no use alone is named: a bot without a chat, a webhook without a secret", () => {
+  const alone = { ...good, PLIMSOLL_TELEGRAM_TOKEN: "1:abcdefghij", PLIMSOLL_WEBHOOK_SECRET: "s".repeat(32) };
+  expect(problemsOf(alone).map(({ variable }) => variable)).toEqual(["PLIMSOLL_TELEGRAM_CHAT", "PLIMSOLL_WEBHOOK_URL"]);
+  const both = { ...alone, PLIMSOLL_TELEGRAM_CHAT: "@risk", PLIMSOLL_WEBHOOK_URL: "https://hooks.example/x" };
+  expect(readSettings(both)).toMatchObject({ telegramChat: "@risk", webhookUrl: "https://hooks.example/x" });
 });
