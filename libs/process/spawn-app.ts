@@ -2,6 +2,7 @@ import { join } from "node:path";
 import { startChild } from "./child.ts";
 import type { Child, ChildExit } from "./child.ts";
 import { lineMemory } from "./line-memory.ts";
+import { builtEnvironment, programArguments } from "./program.ts";
 import { rootFolder } from "./root.ts";
 
 /** One line of a process's log. Lines that are no JSON object come as `{ text }`. */
@@ -47,9 +48,9 @@ export async function spawnApp(
   const err = lineMemory<string>(errorsKept);
   const child = await startChild({
     command: process.execPath,
-    arguments: ["--import", import.meta.resolve("tsx"), program, ...(options.arguments ?? [])],
+    arguments: [...programArguments(program), ...(options.arguments ?? [])],
     folder: rootFolder,
-    environment: { ...systemVariables(), ...environment },
+    environment: { ...systemVariables(), ...builtEnvironment(), ...environment },
     onLine(line, stream) {
       if (stream === "stderr") return err.add(line);
       const read = readLine(line);

@@ -1,9 +1,16 @@
 import { chmodSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { buildPrograms } from "#apps/cli/build.ts";
+import { builtEnvironment, useBuilt } from "#libs/process/program.ts";
 
-/** Every temporary folder of a test run lies in one of its own, which goes when the run ends, however a test has ended. */
-export default function setup(): () => void {
+/**
+ * Every temporary folder of a test run lies in one of its own, which goes when the run ends, however a test has ended. Processes that tests
+ * start run as they were built from the sources of now.
+ */
+export default async function setup(): Promise<() => void> {
+  useBuilt(await buildPrograms());
+  Object.assign(process.env, builtEnvironment());
   const before = process.env["TMPDIR"];
   const folder = mkdtempSync(join(tmpdir(), "plimsoll-run-"));
   // A PostgreSQL server that is not root's has its folder in here.

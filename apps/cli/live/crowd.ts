@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startChild } from "#libs/process/child.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { programArguments } from "#libs/process/program.ts";
 import { rootFolder } from "#libs/process/root.ts";
 import { withDrill } from "./drill-cases.ts";
 import type { Program } from "./processes.ts";
@@ -25,13 +26,7 @@ export async function writeRules(file: string, crowd: CrowdArguments): Promise<v
   const errors: string[] = [];
   const child = await startChild({
     command: process.execPath,
-    arguments: [
-      "--import",
-      import.meta.resolve("tsx"),
-      join(rootFolder, "apps/venue/main.ts"),
-      "rules",
-      ...crowdWords(crowd),
-    ],
+    arguments: [...programArguments(join(rootFolder, "apps/venue/main.ts")), "rules", ...crowdWords(crowd)],
     folder: rootFolder,
     onLine: (line, stream) => (stream === "stdout" ? lines : errors).push(line),
   });

@@ -4,9 +4,11 @@ import { removeStreams } from "#libs/adapters/nats/index.ts";
 import { openDatabase } from "#libs/adapters/postgres/index.ts";
 import { connectRedis, removeKeys } from "#libs/adapters/redis/index.ts";
 import { wait } from "#libs/process/backoff.ts";
+import { useBuilt } from "#libs/process/program.ts";
 import { clockSetting } from "#libs/process/clock.ts";
 import type { ServerUrls } from "#libs/process/environment.ts";
 import { count, minute, usd } from "../crash-figures.ts";
+import { buildPrograms } from "../build.ts";
 import { style } from "../output.ts";
 import { type CrowdArguments, everyProgram, writeRules } from "./crowd.ts";
 import { Drill } from "./drill.ts";
@@ -41,6 +43,7 @@ const columnsDefault = 100;
 /** Starts everything, shows it, and stops it; with `once` gives the summary, else null when `stop` is aborted. */
 export async function runLive(options: LiveOptions, given: ServerUrls, stop: AbortSignal): Promise<Summary | null> {
   const say = (line: string): void => void process.stderr.write(`${line}\n`);
+  useBuilt(await buildPrograms());
   say("starting servers ...");
   const servers = await startServers(given, options.keep, say);
   const stops: (() => Promise<void>)[] = [() => servers.stop()];
