@@ -3,7 +3,7 @@ import type { AmendRequest, BatchRequest, CheckRequest } from "#libs/contracts/l
 import type { AccountAnswer } from "#libs/contracts/answers.ts";
 import { type DecisionExplained, explainDecision, type OverlaySnapshot } from "#libs/engine/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
-import { engineAt } from "./engine-at.ts";
+import { engineAt } from "#libs/journal/index.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { notice, type Style, style, write } from "./output.ts";
 import { receiptText } from "./receipt-text.ts";

@@ -15,7 +15,7 @@ import {
 } from "#libs/adapters/postgres/index.ts";
 import { type Utilisation, utilisation, velocityUse } from "#libs/engine/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
-import { engineAt } from "./engine-at.ts";
+import { engineAt } from "#libs/journal/index.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { whole } from "./flags.ts";
 import { notice, type Style, style, write } from "./output.ts";

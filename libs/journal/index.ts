@@ -35,3 +35,4 @@ export {
   storedHoldings,
 } from "./holdings.ts";
 export { type JournaledFill, recentFills } from "./fills.ts";
+export { engineAt, receiptAt } from "./explain.ts";

@@ -21,6 +21,8 @@ export interface Settings {
   readonly httpPort: number;
   /** Of the WebSocket; 0: any free port, told in the line "ready". */
   readonly streamPort: number;
+  /** Where the API is served; 0: any free port, told in the line "serving". */
+  readonly apiPort: number;
   /** See `clockFrom`. */
   readonly clock: string | null;
   readonly logLevel: LogLevel;
@@ -45,6 +47,9 @@ export interface Settings {
   readonly telegramChat: string | null;
   readonly webhookUrl: string | null;
   readonly webhookSecret: string | null;
+  /** USD that one command of an operator, and all of them in a UTC day, may move. */
+  readonly commandUsdMax: string;
+  readonly dayUsdMax: string;
   /** Names beginning with PLIMSOLL_ that mean nothing here: mistyped, or of another version. */
   readonly unknownVariables: readonly string[];
 }
@@ -154,6 +159,9 @@ function json(value: string): string {
   }
 }
 
+const wholeUsd = (value: string): string =>
+  /^[1-9]\d{0,14}$/.test(value) ? value : refuse("must be a whole number of USD, up to 15 digits");
+
 const keySecretMin = 32;
 const masterSecret = (value: string): string =>
   value.length >= keySecretMin ? value : refuse(`must have at least ${keySecretMin} characters`);
@@ -189,6 +197,7 @@ const variables = {
   httpHost: variable<string>("PLIMSOLL_HTTP_HOST", "127.0.0.1", text),
   httpPort: variable<number>("PLIMSOLL_HTTP_PORT", 0, integer(0, 65_535)),
   streamPort: variable<number>("PLIMSOLL_STREAM_PORT", 0, integer(0, 65_535)),
+  apiPort: variable<number>("PLIMSOLL_API_PORT", 0, integer(0, 65_535)),
   clock: variable<string | null>("PLIMSOLL_CLOCK", null, clock),
   logLevel: variable<LogLevel>("PLIMSOLL_LOG_LEVEL", "info", oneOf(logLevels)),
   dataFolder: variable<string | null>("PLIMSOLL_DATA", null, path),
@@ -203,6 +212,8 @@ const variables = {
   telegramChat: variable<string | null>("PLIMSOLL_TELEGRAM_CHAT", null, chat),
   webhookUrl: variable<string | null>("PLIMSOLL_WEBHOOK_URL", null, url("http:", "https:")),
   webhookSecret: variable<string | null>("PLIMSOLL_WEBHOOK_SECRET", null, masterSecret, { secret: true }),
+  commandUsdMax: variable<string>("PLIMSOLL_COMMAND_USD_MAX", "10000000", wholeUsd),
+  dayUsdMax: variable<string>("PLIMSOLL_DAY_USD_MAX", "50000000", wholeUsd),
   streamsUrl: variable<string | null>("PLIMSOLL_STREAMS_URL", null, url("ws:", "wss:")),
 } as const;
 

@@ -31,6 +31,7 @@ export function createMetrics(app: string) {
     ...priceMetrics(make),
     ...deliveryMetrics(make),
     ...streamMetrics(make),
+    ...interfaceMetrics(make),
   };
 }
 
@@ -233,6 +234,25 @@ function streamMetrics({ counter, counters, gauge, gauges }: Makers) {
     streamReplayBytes: gauge("stream_replay_bytes", "Bytes of deltas kept for whoever comes back"),
     streamLogSeq: gauges("stream_log_seq", "Position in a shard's log that is shown", "shard"),
     streamMarkAge: gauge("stream_mark_age_seconds", "Age of the prices that are shown, market time"),
+  };
+}
+
+function interfaceMetrics({ counters, histogram, histograms }: Makers) {
+  return {
+    apiRequests: histograms(
+      "api_request_seconds",
+      "Time to answer a request, by route and status",
+      slow,
+      "route",
+      "status",
+    ),
+    apiRefusals: counters("api_refusals_total", "Requests refused, by code", "code"),
+    commandApplied: histogram(
+      "command_applied_seconds",
+      "From a command's commit to the fact that it was applied",
+      slow,
+    ),
+    commands: counters("commands_total", "Commands of operators, by operation and state", "operation", "state"),
   };
 }
 

@@ -50,6 +50,25 @@ export async function readAccounts(
   }, "repeatable read read only");
 }
 
+/** Accounts that hold or held something, of all shards, by id after one; `among`: of these alone, null: all. System accounts are none. */
+export async function listAccounts(
+  db: Queryable,
+  page: { readonly after: string; readonly limit: number; readonly among: readonly string[] | null },
+): Promise<{ readonly account: string; readonly shard: string }[]> {
+  const { rows } = await db.query<{ account: string; shard: string }>({
+    text: `SELECT account, min(shard) AS shard FROM (
+        (SELECT DISTINCT account, shard FROM balance WHERE account > $1 AND ($3::text[] IS NULL OR account = ANY ($3))
+          AND account <> ALL ($4) ORDER BY account LIMIT $2)
+        UNION (SELECT DISTINCT account, shard FROM position WHERE account > $1 AND ($3::text[] IS NULL OR account = ANY ($3))
+          AND account <> ALL ($4) ORDER BY account LIMIT $2)
+      ) AS known GROUP BY account ORDER BY account LIMIT $2`,
+    values: [page.after, page.limit, page.among, systemAccounts],
+  });
+  return rows;
+}
+
+const systemAccounts = ["insurance", "fees", "house", "rounding", "bad_debt", "clearing", "market"];
+
 /** Account ids, both included. */
 export interface AccountRange {
   readonly from: string;

@@ -140,6 +140,25 @@ export async function* journalPages(
   }
 }
 
+/** The batches that hold these entries, each once, in order; each one's own hash has been recomputed. */
+export async function journalOfEntries(
+  db: Queryable,
+  shard: string,
+  entries: readonly number[],
+): Promise<JournalBatch[]> {
+  const { rows } = await db.query<Columns>({
+    name: "journal_entries",
+    text: `SELECT DISTINCT ON (batch.first_entry, batch.to_seq) batch.first_entry, last_entry, from_seq, to_seq, epoch, fact_seq,
+        prev_hash, chain_hash, entries, facts
+      FROM unnest($2::bigint[]) AS wanted (entry) CROSS JOIN LATERAL (
+        SELECT * FROM journal WHERE shard = $1 AND first_entry <= wanted.entry AND last_entry >= wanted.entry
+        ORDER BY first_entry DESC LIMIT 1) AS batch
+      ORDER BY batch.first_entry, batch.to_seq`,
+    values: [shard, entries],
+  });
+  return rows.map((row) => batchOf(shard, row));
+}
+
 /** Where to begin with the batch that holds the first fact after `factSeq`; null: no such fact is committed. */
 export async function journalStartOfFact(db: Queryable, shard: string, factSeq: number): Promise<JournalStart | null> {
   const { rows } = await db.query<Pick<Columns, "first_entry" | "prev_hash">>({

@@ -11,19 +11,22 @@ export async function readFacts(
   options: {
     readonly account?: string;
     readonly fact?: string;
+    /** Of these names alone. */
+    readonly facts?: readonly string[];
     readonly before?: number;
     readonly limit?: number;
   } = {},
 ): Promise<Fact[]> {
   const { rows } = await db.query<{ body: Fact }>({
     text: `SELECT body FROM fact WHERE shard = $1 AND ($2::text IS NULL OR account = $2) AND ($3::text IS NULL OR fact = $3)
-      AND seq < $4 ORDER BY seq DESC LIMIT $5`,
+      AND ($6::text[] IS NULL OR fact = ANY ($6)) AND seq < $4 ORDER BY seq DESC LIMIT $5`,
     values: [
       shard,
       options.account ?? null,
       options.fact ?? null,
       options.before ?? Number.MAX_SAFE_INTEGER,
       Math.min(options.limit ?? pageMax, pageMax),
+      options.facts ?? null,
     ],
   });
   return rows.map((row) => row.body);
@@ -64,6 +67,30 @@ export async function readSagas(
     values: [shard, options.open, Math.min(options.limit ?? pageMax, pageMax)],
   });
   return rows.map(({ started_at, ...row }) => ({ ...row, startedAt: count(started_at) }));
+}
+
+export async function readSaga(db: Queryable, shard: string, id: string): Promise<SagaRow | null> {
+  const { rows } = await db.query<Omit<SagaRow, "startedAt"> & { started_at: string }>({
+    text: `SELECT id, account, instrument, state, stage, step, started_at, ended, body FROM saga WHERE shard = $1 AND id = $2`,
+    values: [shard, id],
+  });
+  const row = rows[0];
+  if (row === undefined) return null;
+  const { started_at, ...saga } = row;
+  return { ...saga, startedAt: count(started_at) };
+}
+
+/** Newest first. */
+export async function listRuleVersions(
+  db: Queryable,
+  shard: string,
+  limit: number,
+): Promise<{ readonly version: number; readonly t: number }[]> {
+  const { rows } = await db.query<{ version: string; t: string }>({
+    text: "SELECT version, t FROM rule_version WHERE shard = $1 ORDER BY version DESC LIMIT $2",
+    values: [shard, Math.min(limit, pageMax)],
+  });
+  return rows.map(({ version, t }) => ({ version: count(version), t: count(t) }));
 }
 
 export async function readRuleVersion(

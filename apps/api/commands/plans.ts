@@ -1,0 +1,147 @@
+import { operatorState, type Queryable, readRuleVersion, readSaga } from "#libs/adapters/postgres/index.ts";
+import type { Operation, Payload } from "#libs/contracts/api/commands.ts";
+import { readLiveEntry } from "#libs/contracts/live/door.ts";
+import { shardOf } from "#libs/contracts/live/shards.ts";
+import { sources } from "#libs/contracts/live/subjects.ts";
+import type { EntryBody } from "#libs/contracts/log.ts";
+import { Rational } from "#libs/decimal/index.ts";
+import { severity } from "#libs/domain/breakers/states.ts";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import type { HaltState } from "#libs/domain/rule-set/types.ts";
+import { ownersOf } from "#libs/access/index.ts";
+import { ApiRefused } from "../http/refused.ts";
+import type { Parts } from "../parts.ts";
+import { knownShard } from "../reading/operators.ts";
+import { type Asking, isRuleOperation } from "./operations.ts";
+import { ruleChange } from "./rule-changes.ts";
+
+/** What a command comes to, by what stands at this moment. */
+export interface Plan {
+  readonly entries: readonly { readonly shard: string; readonly body: EntryBody }[];
+  /** Why it needs a second person; null: it does not. */
+  readonly secondPerson: string | null;
+  /** Money that it moves, USD; null: none. */
+  readonly usd: Rational | null;
+}
+
+const moved = "it moves money";
+const everywhere = (parts: Parts, body: EntryBody): Plan["entries"] =>
+  parts.settings.shards.map((shard) => ({ shard, body }));
+
+/** Which shards a halt of this scope concerns. */
+async function shardsOfScope(parts: Parts, scope: string, id: string): Promise<readonly string[]> {
+  const { settings, rules } = parts;
+  if (scope === "account") return [shardOf(await rules.ownerOf(id), settings.shards)];
+  return scope === "entity" ? [shardOf(id, settings.shards)] : settings.shards;
+}
+
+/** All shards that a command's entries may go to, so that their order can be locked before it is looked at what stands. */
+export async function shardsOf(parts: Parts, { operation, payload }: Asking): Promise<readonly string[]> {
+  if (operation !== "halt") return parts.settings.shards;
+  const { scope, id = "" } = payload as Payload<"halt">;
+  return shardsOfScope(parts, scope, id);
+}
+
+async function haltPlan(parts: Parts, db: Queryable, payload: Payload<"halt">, reason: string): Promise<Plan> {
+  const { scope, id, state } = payload;
+  if ((scope === "global") !== (id === undefined))
+    throw new ApiRefused("invalid_command", {
+      problems: [{ path: "$.id", code: "not_permitted", message: "every scope but the global one has an id" }],
+    });
+  const shards = await shardsOfScope(parts, scope, id ?? "");
+  let looser = state === "normal";
+  for (const shard of shards) {
+    const before = await operatorState(db, sources.operator, shard, { scope, id: id ?? "" });
+    if (severity(state) < severity(before as HaltState)) looser = true;
+  }
+  const body = { k: "halt", scope, ...(id === undefined ? {} : { id }), state, reason } as const;
+  return {
+    entries: shards.map((shard) => ({ shard, body })),
+    secondPerson: looser ? "it loosens a halt" : null,
+    usd: null,
+  };
+}
+
+async function rulesPlan(parts: Parts, db: Queryable, asking: Asking): Promise<Plan> {
+  const { operation, payload, reason } = asking;
+  if (!isRuleOperation(operation)) throw new Error(`${operation} changes no rules`);
+  const entries: { shard: string; body: EntryBody }[] = [];
+  let secondPerson: string | null = null;
+  for (const shard of parts.settings.shards) {
+    const found = await readRuleVersion(db, shard, null);
+    if (found === null) throw new ApiRefused("shard_unavailable", { reason: `shard ${shard} has not run yet` });
+    const present = { version: found.version, document: found.document as RuleDocument };
+    const change = await ruleChange(parts, db, { operation, payload, reason }, present);
+    ({ secondPerson } = change);
+    entries.push({ shard, body: { k: "rules", document: change.document, base: found.version } });
+  }
+  return { entries, secondPerson, usd: null };
+}
+
+/** USD at the index, whichever way it moves. */
+function worth({ prices }: Parts, asset: string, amount: string): Rational {
+  const index = prices.index(asset);
+  if (index === null) throw new ApiRefused("price_unknown");
+  return Rational.parse(amount).abs().times(index);
+}
+
+async function transferPlan(parts: Parts, payload: Payload<"transfer">): Promise<Plan> {
+  const { settings, rules } = parts;
+  const { document } = await rules.now();
+  const ownerOf = ownersOf(document.entities);
+  const [shard, other] = [payload.from, payload.to].map((account) => shardOf(ownerOf(account), settings.shards));
+  if (shard === undefined || shard !== other) throw new ApiRefused("other_shard");
+  const usd = worth(parts, payload.asset, payload.amount);
+  return { entries: [{ shard, body: { k: "transfer", ...payload } }], secondPerson: moved, usd };
+}
+
+/** BRK-03: a liquidation is parked while its account is paused. */
+async function sagaPlan(parts: Parts, db: Queryable, payload: Payload<"saga">, reason: string): Promise<Plan> {
+  const shard = knownShard(parts, payload.shard);
+  const saga = await readSaga(db, shard, payload.saga);
+  if (saga === null || saga.ended)
+    throw new ApiRefused("not_found", { reason: "there is no such liquidation under way" });
+  const state = payload.action === "park" ? "paused" : "normal";
+  return haltPlan(parts, db, { scope: "account", id: saga.account, state }, reason);
+}
+
+async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Plan> {
+  const { operation, reason } = asking;
+  if (isRuleOperation(operation)) return rulesPlan(parts, db, asking);
+  switch (operation as Exclude<Operation, "emergency" | "limit" | "rules" | "rollback" | "entity">) {
+    case "halt":
+      return haltPlan(parts, db, asking.payload as Payload<"halt">, reason);
+    case "saga":
+      return sagaPlan(parts, db, asking.payload as Payload<"saga">, reason);
+    case "fund": {
+      const { fund, asset, amount, shard } = asking.payload as Payload<"fund">;
+      const body = { k: fund === "insurance" ? "fund" : "house", asset, amount } as const;
+      const entries = [{ shard: knownShard(parts, shard), body }];
+      return { entries, secondPerson: moved, usd: worth(parts, asset, amount) };
+    }
+    case "adjust": {
+      const { account, asset, amount } = asking.payload as Payload<"adjust">;
+      const shard = shardOf(await parts.rules.ownerOf(account), parts.settings.shards);
+      const entries = [{ shard, body: { k: "cash", account, asset, amount } as const }];
+      return { entries, secondPerson: moved, usd: worth(parts, asset, amount) };
+    }
+    case "transfer":
+      return transferPlan(parts, asking.payload as Payload<"transfer">);
+    case "settle": {
+      const { instrument, price } = asking.payload as Payload<"settle">;
+      const body = { k: "expire", instrument, price } as const;
+      return { entries: everywhere(parts, body), secondPerson: "it settles every position at a price", usd: null };
+    }
+  }
+}
+
+/** What the command comes to now. Throws `ApiRefused` where it cannot be carried out as it stands: every entry passes the log's own door. */
+export async function planOf(parts: Parts, db: Queryable, asking: Asking): Promise<Plan> {
+  const plan = await planned(parts, db, asking);
+  for (const { body } of plan.entries) {
+    const numbered = { ...body, t: parts.clock.now(), source: sources.operator, sourceSeq: 1 };
+    const reading = readLiveEntry(JSON.stringify(numbered));
+    if (!reading.ok) throw new ApiRefused("invalid_command", { problems: reading.problems });
+  }
+  return plan;
+}
