@@ -4,7 +4,6 @@ export const limits = {
   /** Bodies that may hold whole rules. */
   rulesBytes: 1024 * 1024,
   pathParameter: 128,
-  urlBytes: 2_048,
   connections: 1_000,
   requestMs: 10_000,
   headersMs: 5_000,
@@ -12,7 +11,7 @@ export const limits = {
   keepAliveMs: 5_000,
   requestsPerSocket: 10_000,
   /** Requests of one address, whoever it is; a second. */
-  addressPerSecond: 200,
+  addressPerSecond: 1_000,
   /** Requests of one principal: so many at once, then so many a second. */
   principalBurst: 100,
   principalPerSecond: 50,
@@ -35,12 +34,10 @@ export const limits = {
   sweepAtOnce: 20,
   outcomesWaiting: 1_000,
   rulesKeptMs: 500,
-  instrumentsMax: 2_000,
   diffMax: 2_000,
   /** How far ahead a tightening may end. */
   emergencyMs: 31 * 86_400_000,
   databaseConnections: 12,
-  auditPages: 1_000,
   entityDays: 90,
   entityFacts: 100_000,
   evidenceMax: 200_000,

@@ -44,7 +44,7 @@ test.each<[what: string, kind: LiveKind, change: Loose, problem: [string, string
   ["a deposit of nothing", "cash", { amount: "0" }, ["$.amount", "out_of_range"]],
   ["a deposit to the insurance fund", "cash", { account: "insurance" }, ["$.account", "system_account"]],
   ["a JSON number where an amount is", "cash", { amount: 5 }, ["$.amount", "number_not_string"]],
-  ["a fund below zero", "fund", { amount: "-1" }, ["$.amount", "out_of_range"]],
+  ["a withdrawal from the fund by nobody", "fund", { amount: "-1", source: "scheduler" }, ["$.amount", "out_of_range"]],
   ["a transfer to itself", "transfer", { to: "alice" }, ["$.to", "same_account"]],
   ["a transfer backwards", "transfer", { amount: "-1" }, ["$.amount", "out_of_range"]],
   ["an index of zero", "frame", { index: { BTC: "0" } }, ["$.index.BTC", "out_of_range"]],

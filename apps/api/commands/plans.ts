@@ -1,5 +1,5 @@
 import { operatorState, type Queryable, readRuleVersion, readSaga } from "#libs/adapters/postgres/index.ts";
-import type { Operation, Payload } from "#libs/contracts/api/commands.ts";
+import type { Payload } from "#libs/contracts/api/commands.ts";
 import { readLiveEntry } from "#libs/contracts/live/door.ts";
 import { shardOf } from "#libs/contracts/live/shards.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
@@ -108,7 +108,7 @@ async function sagaPlan(parts: Parts, db: Queryable, payload: Payload<"saga">, r
 async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Plan> {
   const { operation, reason } = asking;
   if (isRuleOperation(operation)) return rulesPlan(parts, db, asking);
-  switch (operation as Exclude<Operation, "emergency" | "limit" | "rules" | "rollback" | "entity">) {
+  switch (operation) {
     case "halt":
       return haltPlan(parts, db, asking.payload as Payload<"halt">, reason);
     case "saga":
@@ -132,6 +132,8 @@ async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Pla
       const body = { k: "expire", instrument, price } as const;
       return { entries: everywhere(parts, body), secondPerson: "it settles every position at a price", usd: null };
     }
+    default:
+      throw new Error("a change of the rules is planned elsewhere");
   }
 }
 

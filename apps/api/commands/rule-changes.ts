@@ -51,8 +51,15 @@ function withLimit(present: Present, payload: Payload<"limit">, reason: string, 
   const { document } = present;
   type Override = NonNullable<RuleDocument["overrides"]>[number];
   const override = { ...payload, reason } as Override;
-  return { ...document, overrides: [...stillOn(document.overrides, t), override] };
+  const others = stillOn(document.overrides, t).filter((one) => !sameLimit(one, override));
+  return { ...document, overrides: [...others, override] };
 }
+
+/** One limit of one scope has one override: a new one takes its place. */
+export const sameLimit = (one: LimitPlace, other: LimitPlace): boolean =>
+  placeKeys.every((key) => one[key] === other[key]);
+const placeKeys = ["level", "of", "account", "instrument", "limit"] as const;
+type LimitPlace = Readonly<Partial<Record<(typeof placeKeys)[number], string>>>;
 
 function proposed(present: Present, { base, document, set }: Payload<"rules">): RuleDocument {
   expectBase(base, present);
@@ -93,7 +100,7 @@ async function documentOf(
       return proposed(present, payload as Payload<"rules">);
     case "entity":
       return grouped(present, payload as Payload<"entity">);
-    case "rollback": {
+    default: {
       const { base, version } = payload as Payload<"rollback">;
       expectBase(base, present);
       const found = await readRuleVersion(db, settings.shards[0] ?? "0", version);
@@ -109,14 +116,15 @@ function secondPersonOf({ operation, payload }: RuleChange, { document }: Presen
     case "emergency":
       return null;
     case "limit": {
-      const { limit, value } = payload as Payload<"limit">;
-      return certainlyTighter(document, limit, value) ? null : "it may loosen a limit";
+      const limit = payload as Payload<"limit">;
+      // What it takes the place of may not end sooner by it.
+      const longer = (document.overrides ?? []).some((one) => sameLimit(one, limit) && one.until > limit.until);
+      return !longer && certainlyTighter(document, limit.limit, limit.value) ? null : "it may loosen a limit";
     }
-    case "rules":
-    case "rollback":
-      return "rules come into force by two people";
     case "entity":
       return "it decides whose accounts these are";
+    default:
+      return "rules come into force by two people";
   }
 }
 

@@ -24,7 +24,7 @@ export function doorOf(route: Route): (raw: { params: unknown; query: unknown; b
   const params = record(Object.fromEntries(names.map((name) => [name, paramSchemas[name] as TSchema])));
   const query = route.query ?? record({});
   const border: Border | null =
-    route.body === undefined ? null : { sizeMax: bodyMax(route), depthMax, schemaOf: () => route.body as TSchema };
+    route.body === undefined ? null : { sizeMax: bodyMax(route), depthMax, schemaOf: () => route.body };
   return (raw) => {
     const problems = new ProblemList(problemsMax);
     expectShape(params, { ...(raw.params as object) }, "$.path", problems);

@@ -70,7 +70,7 @@ export function operatorHandlers(parts: Parts): Handlers {
       const options = { open: query["open"] !== "no", limit: pageSize(query) };
       const all = await Promise.all(
         settings.shards.map(async (shard) =>
-          (await readSagas(db, shard, options)).map(({ body: _, ...saga }) => ({ shard, ...saga })),
+          (await readSagas(db, shard, options)).map((saga) => ({ shard, ...saga, body: undefined })),
         ),
       );
       const newest = all.flat().sort((left, right) => right.startedAt - left.startedAt);

@@ -91,7 +91,8 @@ function checkBody(entry: Entry, problems: ProblemList): void {
       return notZero(problems, entry.amount, "amount");
     case "fund":
     case "house":
-      return notNegative(problems, entry.amount, "amount");
+      // Only people draw a fund down.
+      return entry.source === sources.operator ? undefined : notNegative(problems, entry.amount, "amount");
     case "transfer":
       return checkTransfer(entry, problems);
     case "mode":
