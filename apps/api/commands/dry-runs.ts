@@ -41,10 +41,12 @@ export async function dryRunCommand(parts: Parts, principal: Principal, asked: D
   const payloadHash = payloadHashOf(operation, payload);
   const done = Object.values(shards).flatMap((reply) => (reply.state === "done" ? [reply] : []));
   const all = done.length === parts.settings.shards.length;
+  const replies = Object.values(shards);
+  const reply = replies.find(({ state }) => state !== "done") ?? replies[0];
   if (all) {
     const totals = done.map(({ result }) => result.totals);
     const seq = Math.max(...done.map((reply) => reply.seq));
     await recordDryRun(parts.db, { run, principal: principal.id, payloadHash, seq, totals });
   }
-  return { payloadHash, ruleVersion: version, done: all, shards };
+  return { payloadHash, ruleVersion: version, done: all, reply, shards };
 }

@@ -180,7 +180,14 @@ export const EntityProposalsReply = record({
   dropped: Count,
 });
 export const CommandsReply = record({ commands: Type.Array(CommandView), before: nullable(Type.String()) });
-export const DryRunApiReply = record({ payloadHash: Hash, ruleVersion: Count, reply: DryRunReplySchema });
+/** `done`: on every shard; else ask again with the same `run`. `reply`: of the first shard that is not done, else of the first. */
+export const DryRunApiReply = record({
+  payloadHash: Hash,
+  ruleVersion: Count,
+  done: Type.Boolean(),
+  reply: DryRunReplySchema,
+  shards: byId(DryRunReplySchema),
+});
 export const AuditReply = record({
   records: Type.Array(
     record({
