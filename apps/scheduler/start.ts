@@ -56,6 +56,8 @@ async function startRelays({ settings, db, bus, lease, logger, app }: Work): Pro
       const onError = (error: unknown): void => logger.error({ error, source, shard }, "entries were not published");
       const relay = await startEntryRelay({ db, bus, source, shard, mayWrite: () => lease.holds(), onError });
       app.onStop(() => relay.stop());
+      const kicks = bus.subscribe(bus.names.subjects.outbox(source), () => relay.kick());
+      app.onStop(() => kicks.stop());
       relays.push(relay);
     }
   }

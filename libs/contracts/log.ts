@@ -153,7 +153,12 @@ export type EntryBody =
   /** Books accrued funding (or an expired position) of the next accounts of an instrument, in chunks. */
   | { readonly k: "settle"; readonly instrument: string }
   | { readonly k: "convert"; readonly account: string }
-  | { readonly k: "rules"; readonly document: RuleDocument }
+  | {
+      readonly k: "rules";
+      readonly document: RuleDocument;
+      /** The version that it was made from: with another in force it is refused, so that no change undoes one it has not seen. */
+      readonly base?: number;
+    }
   | {
       readonly k: "halt";
       readonly scope: Scope;

@@ -145,6 +145,7 @@ export const RuleSchema = record({
   liquidity: maybe(oneOf("mark", "depth", "none")),
   funding: maybe(FundingSchema),
   settlementMinutes: maybe(Count),
+  settlementBand: maybe(Amount),
   accountsPerEntryMax: maybe(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
 });
 

@@ -63,6 +63,8 @@ const rights = table(`
   alert_delivery        | -       | -            | rawd       | -           | -             | r
   audit                 | -       | a            | -          | -           | a             | -
   audit_head            | -       | -            | -          | -           | -             | -
+  command               | -       | -            | -          | -           | a(w)          | -
+  dry_run               | -       | -            | -          | -           | a             | -
   balance               | raw     | -            | r          | -           | -             | -
   dead_letter           | a       | -            | rd         | -           | -             | -
   effect                | ra(w)   | r(w)         | rd         | -           | -             | -

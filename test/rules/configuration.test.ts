@@ -120,6 +120,7 @@ const constants = table(`
   funding     | clamp                                              | funding.rateMax                      | "0.0075"
   funding     | of an instrument                                   | instruments[].funding                | {"intervalMs":14400000,"interest":"0","rateMax":"0.02"}
   expiry      | settlement window                                  | settlementMinutes                    | 30
+  expiry      | an operator's settlement price                     | settlementBand                       | "0.1"
   expiry      | accounts per entry                                 | accountsPerEntryMax                  | 1000
   scenario    | where closing orders fill                          | liquidity                            | "depth"
 `);

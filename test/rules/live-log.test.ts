@@ -144,3 +144,32 @@ test("HEALTH-18 losses of a session are measured from what an account was worth,
   expect(live.engine.sessionLoss("b").day?.loss).toBe("-8");
   expect(live.engine.sessionLoss("a").week).toBeNull();
 });
+
+describe("operators' entries", () => {
+  const settle = (price: string) => ({ k: "expire", instrument: "X", price }) as const;
+
+  test.each([
+    ["110", "taken"],
+    ["110.000000000000000001", "settlement_band"],
+    ["90", "taken"],
+    ["89.999999999999999999", "settlement_band"],
+  ])("EXP-05 an operator settles near the index of 100: at %s it is %s", (price, outcome) => {
+    const live = shard();
+    const applied = () => live.apply(settle(price), "operator");
+    if (outcome === "taken") expect(applied().facts[0]).toMatchObject({ fact: "instrument.expired" });
+    else expect(applied).toThrow(outcome);
+  });
+
+  test("EXP-05 a schedule settles wherever its index stood, an operator not where there never was one", () => {
+    expect(shard().apply(settle("50"), "scheduler").facts[0]).toMatchObject({ fact: "instrument.expired" });
+    const unpriced = new LiveLog(rules({ instruments: [perpetual()] }));
+    expect(() => unpriced.apply(settle("100"), "operator")).toThrow("price_unknown");
+  });
+
+  test("a change of the rules that was made from another version is refused", () => {
+    const live = shard();
+    const document = rules({ instruments: [perpetual()] });
+    expect(() => live.apply({ k: "rules", document, base: 2 })).toThrow("rules_moved");
+    expect(live.apply({ k: "rules", document, base: 1 }).facts[0]).toMatchObject({ fact: "rules.changed", version: 2 });
+  });
+});

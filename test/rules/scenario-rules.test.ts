@@ -100,6 +100,7 @@ const values = table(`
   rules/instruments/0/funding         | {"rateMax":"0"}             | $.rules.instruments[0].funding.rateMax | out_of_range
   rules/instruments/0/funding         | {"intervalMs":59999}        | $.rules.instruments[0].funding.intervalMs | out_of_range
   rules/settlementMinutes             | 0                           | $.rules.settlementMinutes            | out_of_range
+  rules/settlementBand                | "1.1"                       | $.rules.settlementBand               | out_of_range
   rules/settlementMinutes             | 1441                        | $.rules.settlementMinutes            | out_of_range
   rules/accountsPerEntryMax           | 0                           | $.rules.accountsPerEntryMax          | out_of_range
 `);

@@ -73,6 +73,7 @@ export const liveEntries: Readonly<Record<LiveKind, Readonly<Record<string, unkn
   rules: {
     k: "rules",
     ...operator,
+    base: 1,
     document: {
       assets: [{ id: "USDT", quantum: "0.00000001" }],
       instruments: [

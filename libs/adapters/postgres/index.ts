@@ -11,6 +11,7 @@ export {
   commitValues,
   contentValues,
 } from "./commit.ts";
+export * from "./commands.ts";
 export { confirmReplicated, count, openDatabase } from "./database.ts";
 export { createDatabase, dropDatabase } from "./databases.ts";
 export type { Database, DatabaseSettings, Queryable, Statement, TransactionKind } from "./database.ts";

@@ -81,7 +81,7 @@ export const liveEntrySchemas = {
   funding: entry("funding", { instrument: Id, rate: Amount }),
   settle: entry("settle", { instrument: Id }),
   convert: entry("convert", { account: Id }),
-  rules: entry("rules", { document: RuleSchema }),
+  rules: entry("rules", { document: RuleSchema, base: maybe(Count) }),
   halt: entry("halt", {
     scope: oneOf("global", "instrument", "account", "entity"),
     id: maybe(Id),

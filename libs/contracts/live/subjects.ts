@@ -49,6 +49,8 @@ export function busNames(namespace = "") {
       venue: (verb: VenueVerb): string => subject(`venue.risk.${verb}`),
       /** From traders to the matching engine of the demonstration. */
       trading: (verb: TradingVerb): string => subject(`venue.trade.${verb}`),
+      /** To who publishes a source's entries: there is something in the outbox. What is lost is found a moment later. */
+      outbox: (source: string): string => subject(`risk.outbox.${source}`),
       /** A new leader of a shard, told to whoever listens. */
       epoch: (shard: string): string => subject(`risk.epoch.${shard}`),
     },

@@ -165,7 +165,12 @@ export function checkRules(document: RuleDocument, rules: RuleSet): Problem[] {
   checkAssets(report, document.assets);
   checkInstruments(report, document.instruments, new Set(document.assets.map(({ id }) => id)));
   checkLiquidation(report, document, rules);
-  checkRanges(report, "$.rules", document, { warningRearm: natural, withdrawFloor: natural, convertAt: natural });
+  checkRanges(report, "$.rules", document, {
+    warningRearm: natural,
+    withdrawFloor: natural,
+    convertAt: natural,
+    settlementBand: fraction,
+  });
   checkRanges(report, "$.rules.profitWeight", document.profitWeight, { weight: fraction, k: natural });
   checkFund(report, document, rules);
   checkProviders(report, document, rules);

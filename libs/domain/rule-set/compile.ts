@@ -249,6 +249,7 @@ function exact(document: RuleDocument, version: number): RuleSet {
     entities: entities(document.entities),
     liquidity: document.liquidity ?? "mark",
     settlementMinutes: document.settlementMinutes ?? 30,
+    settlementBand: Rational.parse(document.settlementBand ?? "0.1"),
     accountsPerEntryMax: document.accountsPerEntryMax ?? 1000,
   };
 }

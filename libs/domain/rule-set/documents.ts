@@ -134,6 +134,7 @@ export interface RuleDocument extends LimitHierarchyDocument {
   liquidity?: "mark" | "depth" | "none";
   funding?: FundingDocument;
   settlementMinutes?: number;
+  settlementBand?: string;
   accountsPerEntryMax?: number;
 }
 

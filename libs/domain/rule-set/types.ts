@@ -221,6 +221,8 @@ export interface RuleSet {
   readonly liquidity: "mark" | "depth" | "none";
   /** The settlement index of an expiry is an average over so many minutes. */
   readonly settlementMinutes: number;
+  /** How far from the index, as a share of it, an operator may settle an instrument. */
+  readonly settlementBand: Rational;
   /** Entries may write at most this many accounts. */
   readonly accountsPerEntryMax: number;
 }

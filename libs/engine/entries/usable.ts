@@ -7,6 +7,8 @@ import { fits } from "../representable.ts";
 import { closeTarget } from "../sagas/answered.ts";
 import { clearingAccount } from "../system-accounts.ts";
 
+/** Whose entries are a person's (libs/contracts/live/subjects.ts). */
+const operatorSource = "operator";
 /** Of text that is no amount, so many characters are told. */
 const shownMax = 64;
 
@@ -218,8 +220,11 @@ function needAll(machine: Machine, entry: Entry): void {
       needAmounts(entry.rate);
       return needPrices(machine, needInstrument(machine, entry.instrument));
     case "expire":
-      needAmounts(entry.price);
-      return void needInstrument(machine, entry.instrument);
+      return needSettlement(machine, entry);
+    case "rules":
+      if (entry.base !== undefined && entry.base !== machine.rules.version)
+        throw new EntryRefused("rules_moved", `version ${machine.rules.version}`);
+      return;
     case "settle":
       return void needInstrument(machine, entry.instrument);
     case "attest":
@@ -230,6 +235,21 @@ function needAll(machine: Machine, entry: Entry): void {
       return needFrame(machine, entry);
     default:
   }
+}
+
+/** EXP-05: a person's price lies near the index; without one nobody can say that it is not mistyped. */
+function needSettlement(
+  machine: Machine,
+  { instrument: id, price: said, source }: Extract<Entry, { k: "expire" }>,
+): void {
+  const price = Rational.parse(said);
+  const instrument = needInstrument(machine, id);
+  if (source !== operatorSource) return;
+  const { book, rules } = machine;
+  const index = book.market.indexPrice(book.assetIndex(machine.instrument(instrument).index));
+  if (index === null) throw new EntryRefused("price_unknown", id);
+  if (!index.times(rules.settlementBand).atLeast(price.minus(index).abs()))
+    throw new EntryRefused("settlement_band", `${said} against ${index.toStringDown()}`);
 }
 
 function needFrame(machine: Machine, entry: Extract<Entry, { k: "frame" }>): void {
