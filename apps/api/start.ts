@@ -7,6 +7,7 @@ import { readSettings, type Settings } from "#libs/process/settings.ts";
 import { startHealthServer } from "#libs/telemetry/health-server.ts";
 import { createLogger, limited } from "#libs/telemetry/logger.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
+import { serveConsole } from "./console-files.ts";
 import { Commands } from "./commands/commands.ts";
 import { commandHandlers } from "./commands/handlers.ts";
 import { Outcomes } from "./commands/outcomes.ts";
@@ -51,6 +52,7 @@ async function serve(app: App, parts: Parts): Promise<void> {
     },
   });
   await serveDocumentation(http);
+  if (settings.streamsUrl !== null) await serveConsole(http, { streamsUrl: settings.streamsUrl });
   const url = await http.listen({ host: settings.httpHost, port: settings.apiPort });
   app.onStop(async () => http.close());
   logger.info({ url, port: Number(new URL(url).port) }, "serving");

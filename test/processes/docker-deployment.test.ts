@@ -107,7 +107,7 @@ const rows = async (text: string): Promise<number> => (await db.query({ text }))
 
 test("every process of compose.yaml works with the rights that it has there", async () => {
   expect((await (await start("migrate")).exit).code).toBe(0);
-  for (const name of ["margin", "venue", "mark-price", "liquidation", "scheduler", "margin-follower"]) {
+  for (const name of ["margin", "venue", "mark-price", "liquidation", "scheduler", "margin-follower", "api"]) {
     const app = await start(name);
     await app.whenMessage(name === "margin" ? "listening" : "ready", 60_000).catch(async (error: unknown) => {
       throw new Error(`${name}: ${app.errors().join(" ")} ${JSON.stringify(app.lines().slice(-5))}`, { cause: error });

@@ -64,6 +64,7 @@ test("every process has its own user on NATS and its own role on PostgreSQL, and
     liquidation: ["liquidation", "plimsoll_liquidation"],
     scheduler: ["scheduler", "plimsoll_scheduler"],
     streams: ["streams", "plimsoll_streams"],
+    api: ["api", "plimsoll_api"],
     venue: ["venue", null],
     crowd: ["crowd", "plimsoll_api"],
     migrate: [null, "plimsoll"],

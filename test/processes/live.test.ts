@@ -41,6 +41,7 @@ test(
     expect(summary.checks.map(({ what }) => what)).toEqual([
       "stages of the waterfall",
       "checks of the gate refuse",
+      "API and its audit",
       "came to rest",
       "memory = matching engine",
       "memory = PostgreSQL, shard 0",

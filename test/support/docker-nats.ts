@@ -17,6 +17,7 @@ export const natsUsers = [
   "liquidation",
   "scheduler",
   "streams",
+  "api",
   "operator",
   "quotes",
   "trader",

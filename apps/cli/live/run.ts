@@ -14,6 +14,7 @@ import { type CrowdArguments, everyProgram, writeRules } from "./crowd.ts";
 import { Drill } from "./drill.ts";
 import { reckon } from "./ending.ts";
 import type { Measured } from "./latencies.ts";
+import { interfacePrograms, type Interfaces, makeInterfaces } from "./interfaces.ts";
 import { LiveModel } from "./model.ts";
 import { Processes } from "./processes.ts";
 import { scrape, shares } from "./scrape.ts";
@@ -34,7 +35,7 @@ export interface LiveOptions extends CrowdArguments {
 }
 
 /** Wall ms before the market begins: the processes start meanwhile. */
-const leadInMs = 15_000;
+const leadInMs = 20_000;
 const drawMs = 250;
 const lineMs = 5_000;
 const scrapeMs = 2_000;
@@ -54,9 +55,14 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
     const watch = await Watch.open({ ...servers, shards: options.shards }, model);
     stops.push(async () => cleaned(servers, given, watch, options.shards));
     const beganAt = Date.now() + leadInMs;
-    const processes = new Processes(environmentOf(servers, options, rules, beganAt));
+    const interfaces = await makeInterfaces();
+    const processes = new Processes(environmentOf(servers, options, { rules, beganAt, interfaces }));
     stops.push(() => processes.stop());
     await processes.start(everyProgram(options), say, stop);
+    for (const line of interfaces.lines) say(line);
+    const serving = processes.start(interfacePrograms, () => {}, stop);
+    // Who cannot be started is missed at the end, and said with the other problems of processes.
+    serving.catch(() => {});
     const db = openDatabase({ url: servers.databaseUrl, name: "live", max: 1 });
     stops.push(() => db.close());
     const over = new AbortController();
@@ -74,8 +80,9 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
     const shown = await view.last();
     view.stop();
     const refusals = await drill.ended();
+    const served = await serving.then(async () => interfaces.check());
     const checks = await reckon({ servers, processes, watch, model, shards: options.shards }, say);
-    return summarise(shown, options, [stagesReached(model, options.everyStage), refusals, ...checks]);
+    return summarise(shown, options, [stagesReached(model, options.everyStage), refusals, served, ...checks]);
   } finally {
     for (const one of stops.reverse()) await one();
   }
@@ -84,8 +91,7 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
 function environmentOf(
   servers: Servers,
   { shards, from, speed }: LiveOptions,
-  rules: string,
-  beganAt: number,
+  { rules, beganAt, interfaces }: { rules: string; beganAt: number; interfaces: Interfaces },
 ): Readonly<Record<string, string>> {
   return {
     NATS_URL: servers.natsUrl,
@@ -96,6 +102,7 @@ function environmentOf(
     PLIMSOLL_DATA: servers.folder,
     PLIMSOLL_RULES: rules,
     PLIMSOLL_CLOCK: clockSetting(from, speed, beganAt),
+    ...interfaces.environment,
   };
 }
 
