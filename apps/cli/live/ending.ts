@@ -43,7 +43,7 @@ export async function reckon(run: Ended, say: (line: string) => void): Promise<C
   checks.push(await sameAsVenue(run));
   say("comparing memory with PostgreSQL ...");
   for (const shard of run.shards) checks.push(await sameAsTables(run, shard));
-  for (const name of ["api", "scheduler", "liquidation", "mark-price", "venue", "margin-follower"])
+  for (const name of ["api", "streams", "scheduler", "liquidation", "mark-price", "venue", "margin-follower"])
     await processes.end(name);
   await processes.end("margin");
   say("replaying the journal on a fresh engine ...");

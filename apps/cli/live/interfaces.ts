@@ -13,7 +13,10 @@ const people: readonly { readonly subject: string; readonly role: Role; readonly
   { subject: "admin", role: "admin" },
 ];
 /** What people look at: it starts while the market runs already. */
-export const interfacePrograms: readonly Program[] = [{ name: "api", app: "api", ready: "ready" }];
+export const interfacePrograms: readonly Program[] = [
+  { name: "streams", app: "streams", ready: "ready" },
+  { name: "api", app: "api", ready: "ready" },
+];
 const lifetimeMs = 12 * 3_600_000;
 const keySecretBytes = 32;
 const withinMs = 3_000;
