@@ -212,21 +212,24 @@ export class StreamClient {
     this.#login = answer.login;
     this.#waitMs = this.#limits.retryFirstMs;
     this.#setState("open");
-    const resumed = run === this.#run;
     this.#run = run;
-    this.#subscribe([...this.#channels.values()], resumed);
+    this.#subscribe([...this.#channels.values()]);
   }
 
   /** One request after another, so that a channel that is refused takes no others with it for longer than it takes to ask again. */
-  #subscribe(channels: readonly Followed[], resume = false): void {
+  #subscribe(channels: readonly Followed[]): void {
     const { channelsPerRequest } = this.#limits;
     for (let from = 0; from < channels.length; from += channelsPerRequest)
-      void this.#subscribeSome(channels.slice(from, from + channelsPerRequest), resume);
+      void this.#subscribeSome(channels.slice(from, from + channelsPerRequest));
   }
 
-  async #subscribeSome(channels: readonly Followed[], resume: boolean): Promise<void> {
-    const seq = Object.fromEntries(channels.flatMap((one) => (one.seq === null ? [] : [[one.ch, one.seq]])));
-    const from = resume && this.#run !== null && Object.keys(seq).length > 0 ? { resume: { run: this.#run, seq } } : {};
+  async #subscribeSome(channels: readonly Followed[]): Promise<void> {
+    const run = this.#run ?? "";
+    const known = channels.flatMap((one): [string, number][] => {
+      const seq = one.seqIn(run);
+      return seq === null ? [] : [[one.ch, seq]];
+    });
+    const from = known.length === 0 ? {} : { resume: { run, seq: Object.fromEntries(known) } };
     const answer = await this.#ask({ op: "subscribe", channels: channels.map(({ ch }) => ch), ...from });
     if (answer.ok) return;
     const refused = this.#refused(answer);
@@ -234,9 +237,9 @@ export class StreamClient {
     if (refused.retryAfterMs !== null) {
       const socket = this.#socket;
       this.#retry = setTimeout(() => {
-        if (this.#socket === socket) this.#subscribe(channels, resume);
+        if (this.#socket === socket) this.#subscribe(channels);
       }, refused.retryAfterMs);
-    } else if (others.length < channels.length && others.length > 0) await this.#subscribeSome(others, resume);
+    } else if (others.length < channels.length && others.length > 0) await this.#subscribeSome(others);
   }
 
   #refused({ error }: Answer): StreamRefused {
@@ -269,7 +272,7 @@ export class StreamClient {
     const followed = this.#channels.get(frame.ch);
     if (followed === undefined) return;
     if (frame.type === "snapshot") this.#awaited.delete(frame.ch);
-    if (followed.take(frame) || this.#awaited.has(frame.ch)) return;
+    if (followed.take(frame, this.#run ?? "") || this.#awaited.has(frame.ch)) return;
     this.#awaited.add(frame.ch);
     void this.#ask({ op: "resync", channels: [frame.ch] });
   }

@@ -28,6 +28,8 @@ export class Followed {
   readonly #channel: Channel;
   readonly listeners = new Set<(update: ChannelUpdate<never>) => void>();
   #current: ChannelUpdate<State> | null = null;
+  /** Of the server, that `#current` came from: in another one sequences mean nothing. */
+  #run: string | null = null;
 
   constructor(ch: string, channel: Channel) {
     this.ch = ch;
@@ -38,19 +40,20 @@ export class Followed {
     return this.#current;
   }
 
-  /** The last sequence of this run of the server; null: nothing to go on from. */
-  get seq(): number | null {
-    return this.#current?.seq ?? null;
+  /** The last sequence that came in a run of the server; null: none, so that there is nothing to go on from. */
+  seqIn(run: string): number | null {
+    return this.#run === run ? (this.#current?.seq ?? null) : null;
   }
 
-  /** Takes a frame; false: deltas before it are missing, and a snapshot is needed. One seen before changes nothing. */
-  take(frame: DataFrame<State>): boolean {
+  /** Takes a frame of a run; false: deltas before it are missing, and a snapshot is needed. One seen before changes nothing. */
+  take(frame: DataFrame<State>, run: string): boolean {
     if (frame.type === "snapshot") {
+      this.#run = run;
       this.#tell(frame, frame.data, true);
       return true;
     }
     const before = this.#current;
-    if (before === null) return false;
+    if (before === null || this.#run !== run) return false;
     if (frame.seq <= before.seq) return true;
     if (frame.prevSeq !== before.seq) return false;
     this.#tell(frame, applyDelta(before.data, frame.data, channelKinds[this.#channel.name]), false);
