@@ -44,11 +44,11 @@ export class Connection implements Reader {
   readonly #topics = new Map<string, Topic>();
   readonly #out: Outgoing;
   readonly #rate: Rate;
+  readonly #refusals: Rate;
   readonly #openedAt: number;
   #principal: Principal | null = null;
   #loggingIn = false;
   #badFrames = 0;
-  #rateRefusals = 0;
   #heardAt: number;
   #pingedAt: number;
   #checkedAt: number;
@@ -61,6 +61,7 @@ export class Connection implements Reader {
     this.#pingedAt = now;
     this.#checkedAt = now;
     this.#rate = new Rate(limits.framesPerSecond, limits.frameBurst, now);
+    this.#refusals = new Rate(limits.refusalsPerSecond, limits.refusalBurst, now);
     this.#out = new Outgoing(parts.socket, (topic) => parts.hub.snapshot(topic));
     this.#say({ op: "hello", run: parts.run, heartbeatMs: limits.heartbeatMs, loginWithinMs: limits.loginWithinMs });
   }
@@ -74,8 +75,7 @@ export class Connection implements Reader {
     const now = this.#parts.now();
     this.#heardAt = now;
     const waitMs = this.#rate.take(now);
-    if (waitMs > 0) return this.#tooFast(waitMs);
-    this.#rateRefusals = 0;
+    if (waitMs > 0) return this.#tooFast(waitMs, now);
     const read = readStreamRequest(message);
     if (!text || !read.ok) {
       const why = read.ok ? "the frame is not text" : (read.problems[0]?.message ?? streamErrors.bad_frame);
@@ -147,9 +147,9 @@ export class Connection implements Reader {
     this.#out.end();
   }
 
-  #tooFast(waitMs: number): void {
-    this.#rateRefusals += 1;
-    if (this.#rateRefusals > limits.rateRefusals) return this.close(closeCodes.tooMany, "too many frames");
+  /** Who goes on all the same is closed. */
+  #tooFast(waitMs: number, now: number): void {
+    if (this.#refusals.take(now) > 0) return this.close(closeCodes.tooMany, "too many frames");
     this.#refuse(null, refusal("rate_limited", { retryAfterMs: Math.ceil(waitMs) }));
   }
 

@@ -45,13 +45,13 @@ export const limits = {
   heartbeatMs: 15_000,
   /** Nothing was heard, not even the answer to a ping. */
   silentMs: 45_000,
-  frameBytes: 16 * 1024,
   framesPerSecond: 50,
   /** Frames in one go before the rate counts. */
   frameBurst: 100,
   badFrames: 10,
-  /** Refused for their rate, one after another. */
-  rateRefusals: 200,
+  /** Refused for their rate: more of them end the connection. */
+  refusalsPerSecond: 5,
+  refusalBurst: 100,
   channels: 200,
   /** Bytes that wait for a reader; beyond, it gets the latest state once it has read them. */
   bufferedBytes: 256 * 1024,

@@ -1,15 +1,23 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AccountReply } from "#libs/contracts/live/margin.ts";
-import { LiveExchange } from "#test/support/live-exchange.ts";
+import type { Role } from "#libs/access/index.ts";
+import { secretOfKey, sign, streamLogin } from "#libs/access/index.ts";
+import { createApiKey, type Database, openDatabase, revokeApiKey } from "#libs/adapters/postgres/index.ts";
+import { limits } from "#apps/streams/limits.ts";
+import { closeCodes } from "#libs/contracts/stream/codes.ts";
+import { exchangeRules, LiveExchange } from "#test/support/live-exchange.ts";
 import { RawStream } from "#test/support/raw-stream.ts";
 import { StreamProcess } from "#test/support/stream-process.ts";
+import { table } from "#test/support/table.ts";
 
 let exchange: LiveExchange;
 let streams: StreamProcess;
+let db: Database;
 
 beforeAll(async () => {
-  exchange = await LiveExchange.start();
+  exchange = await LiveExchange.start({ ...exchangeRules, entities: { fund: { accounts: ["alpha", "beta"] } } });
   streams = await StreamProcess.start(exchange.servers);
+  db = openDatabase({ url: exchange.servers.databaseUrl, name: "test", max: 1 });
   await exchange.deposit("maker", "100000000");
   await exchange.deposit("alice", "1000");
   await exchange.deposit("bob", "100000");
@@ -22,6 +30,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(async () => {
   await streams?.stop();
+  await db?.close();
   await exchange?.stop();
 });
 
@@ -73,4 +82,170 @@ test("a liquidation is told in its order: warnings, every stage, and its end wit
   expect(told.liquidations).toEqual({});
   expect(state).toBe("normal");
   await stream.close();
+});
+
+/*
+ * Who may read what, by hand. `bob` is an account that nobody's entity has, `alpha` one of the entity `fund`, `fund` an account that bears an
+ * entity's name. y: subscribed; f: forbidden.
+ */
+const rights = table(`
+  channel            | bob | fund | viewer | operator | officer | admin
+  margin.bob         | y   | f    | y      | y        | y       | f
+  margin.alpha       | f   | y    | y      | y        | y       | f
+  margin.beta        | f   | y    | y      | y        | y       | f
+  margin.fund        | f   | f    | y      | y        | y       | f
+  margin.nobody      | f   | f    | y      | y        | y       | f
+  positions.bob      | y   | f    | y      | y        | y       | f
+  positions.alpha    | f   | y    | y      | y        | y       | f
+  orders.bob         | y   | f    | y      | y        | y       | f
+  orders.alpha       | f   | y    | y      | y        | y       | f
+  liquidations.bob   | y   | f    | y      | y        | y       | f
+  liquidations.alpha | f   | y    | y      | y        | y       | f
+  adl.bob            | y   | f    | y      | y        | y       | f
+  adl.alpha          | f   | y    | y      | y        | y       | f
+  margin.insurance   | f   | f    | y      | y        | y       | f
+  marks              | y   | y    | y      | y        | y       | y
+  funding            | y   | y    | y      | y        | y       | y
+  halts              | y   | y    | y      | y        | y       | y
+  fund               | y   | y    | y      | y        | y       | y
+  overview           | f   | f    | y      | y        | y       | f
+  sagas              | f   | f    | y      | y        | y       | f
+  alerts             | f   | f    | y      | y        | y       | f
+  instrument.BTC-PERP | f  | f    | y      | y        | y       | f
+  facts              | f   | f    | y      | y        | y       | f
+`);
+const people: Readonly<
+  Record<Exclude<keyof (typeof rights)[number], "channel">, readonly [role: Role, owner: string | null]>
+> = {
+  bob: ["trader", "bob"],
+  fund: ["trader", "fund"],
+  viewer: ["viewer", null],
+  operator: ["operator", null],
+  officer: ["officer", null],
+  admin: ["admin", null],
+};
+
+test.each(Object.entries(people))(
+  "E03 %s reads what is theirs, and not a byte of what is not",
+  async (name, [role, owner]) => {
+    const stream = await RawStream.loggedIn(streams.url, await streams.token([role], owner, name));
+    const stranger = await RawStream.open(streams.url);
+    for (const row of rights) {
+      const expected = row[name as keyof typeof people] === "y" ? "ok" : "forbidden";
+      expect(await stream.verdict({ op: "subscribe", channels: [row.channel] }), row.channel).toBe(expected);
+      expect(await stranger.verdict({ op: "subscribe", channels: [row.channel] })).toBe("not_authenticated");
+      if (expected === "ok") await stream.until((frame) => frame["ch"] === row.channel);
+      else expect(stream.of(row.channel)).toEqual([]);
+    }
+    // One channel that is not theirs takes the whole request with it.
+    const mixed = [
+      "marks",
+      ...rights.flatMap((row) => (row[name as keyof typeof people] === "f" ? [row.channel] : [])),
+    ];
+    if (mixed.length > 1) {
+      expect(await stream.verdict({ op: "unsubscribe", channels: ["marks"] })).toBe("ok");
+      expect(await stream.verdict({ op: "subscribe", channels: mixed })).toBe("forbidden");
+      expect(await stream.verdict({ op: "unsubscribe", channels: ["marks"] })).toBe("not_subscribed");
+    }
+    await stream.close();
+    await stranger.close();
+  },
+);
+
+test("E02 logins that are replayed, forged, altered, expired or revoked are refused, and the connection with them", async () => {
+  const key = { id: "bot", subject: "bot", owner: "bob", roles: ["trader"], label: "test", expiresAt: null };
+  await createApiKey(db, key);
+  const signed = (
+    nonce: string,
+    at = Date.now(),
+    secret = secretOfKey(streams.keySecret, "bot"),
+    what = streamLogin,
+  ) => ({
+    op: "auth",
+    key: "bot",
+    timestamp: at,
+    nonce,
+    signature: sign(secret, String(at), nonce, what),
+  });
+  const login = async (request: object): Promise<string> => {
+    const stream = await RawStream.open(streams.url);
+    const verdict = await stream.verdict(request);
+    if (verdict === "ok") await stream.close();
+    else expect(await stream.closed).toBe(closeCodes.unauthorised);
+    return verdict;
+  };
+  const good = signed("nonce-0001");
+  expect(await login(good)).toBe("ok");
+  expect(await login(good)).toBe("nonce_used");
+  expect(await login({ ...signed("nonce-0002"), timestamp: Date.now() + 1 })).toBe("signature_wrong");
+  expect(await login({ ...signed("nonce-0003"), nonce: "nonce-0004" })).toBe("signature_wrong");
+  expect(await login(signed("nonce-0005", Date.now(), "another secret"))).toBe("signature_wrong");
+  expect(await login(signed("nonce-0006", Date.now(), undefined, "GET /v1/other"))).toBe("signature_wrong");
+  expect(await login(signed("nonce-0007", Date.now() - 6_000))).toBe("timestamp_outside");
+  expect(await login(signed("nonce-0008", Date.now() + 6_000))).toBe("timestamp_outside");
+  expect(await login({ ...signed("nonce-0009"), key: "another" })).toBe("signature_wrong");
+  await revokeApiKey(db, "bot");
+  expect(await login(signed("nonce-0010"))).toBe("key_revoked");
+
+  const token = await streams.token(["trader"], "bob");
+  const [head, body = "", tail] = token.split(".");
+  const claims = {
+    ...(JSON.parse(Buffer.from(body, "base64url").toString()) as object),
+    roles: ["officer"],
+    owner: null,
+  };
+  const altered = [head, Buffer.from(JSON.stringify(claims)).toString("base64url"), tail].join(".");
+  expect(await login({ op: "auth", token: altered })).toBe("token_malformed");
+  expect(
+    await login({ op: "auth", token: await streams.token(["trader"], "bob", "x", 1_000, Date.now() - 60_000) }),
+  ).toBe("token_expired");
+  expect(await login({ op: "auth", token: "none" })).toBe("token_malformed");
+});
+
+test("E08 frames that are too large, malformed, hostile or too many are refused; the process lives and its memory stays", async () => {
+  const hostile = [
+    "",
+    "null",
+    "[]",
+    "{",
+    '{"op":"subscribe"}',
+    '{"op":"subscribe","id":"1","channels":[]}',
+    '{"op":"subscribe","id":"1","channels":["margin.*"]}',
+    '{"op":"__proto__","id":"1"}',
+    '{"op":"ping","id":"1","__proto__":{"admin":true}}',
+    '{"op":"ping","id":1}',
+    `${"[".repeat(5_000)}${"]".repeat(5_000)}`,
+  ];
+  expect(hostile.length).toBeGreaterThan(limits.badFrames);
+  const stream = await RawStream.loggedIn(streams.url, await streams.token(["viewer"]));
+  for (const text of hostile) stream.socket.send(text);
+  expect(await stream.closed).toBe(closeCodes.badFrames);
+  const refused = stream.frames.filter((frame) => frame["ok"] === false);
+  expect(refused.map((frame) => (frame["error"] as { code: string }).code)).toEqual(hostile.map(() => "bad_frame"));
+
+  const large = await RawStream.open(streams.url);
+  large.socket.send("x".repeat(100_000));
+  expect(await large.closed).toBe(closeCodes.tooLarge);
+  const binary = await RawStream.open(streams.url);
+  binary.socket.send(Buffer.from('{"op":"ping","id":"b"}'));
+  expect(await binary.until((frame) => frame["id"] === "b")).toMatchObject({ ok: false, error: { code: "bad_frame" } });
+  await binary.close();
+
+  const flood = await RawStream.loggedIn(streams.url, await streams.token(["viewer"]));
+  for (let at = 0; at < 2 * (limits.frameBurst + limits.refusalBurst); at += 1)
+    flood.say({ op: "ping", id: String(at) });
+  expect(await flood.closed).toBe(closeCodes.tooMany);
+  const codes = new Set(
+    flood.frames.flatMap((frame) => (frame["ok"] === false ? [(frame["error"] as { code: string }).code] : [])),
+  );
+  expect([...codes]).toEqual(["rate_limited"]);
+
+  const after = await RawStream.loggedIn(streams.url, await streams.token(["viewer"]));
+  const many = Array.from({ length: 100 }, (_, at) => `margin.m${at}`);
+  for (const part of [many, many.map((ch) => `${ch}x`)])
+    expect(await after.verdict({ op: "subscribe", channels: part })).toBe("ok");
+  expect(await after.verdict({ op: "subscribe", channels: ["marks"] })).toBe("too_many_channels");
+  expect(await after.verdict({ op: "subscribe", channels: ["instrument.NONE"] })).toBe("unknown_channel");
+  await after.close();
+  expect(streams.app.running).toBe(true);
 });
