@@ -1,4 +1,5 @@
 import { issueToken, newKeyPair, type Role } from "#libs/access/index.ts";
+import { freePort } from "#libs/process/servers/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import type { Servers } from "#apps/cli/live/servers.ts";
 
@@ -20,7 +21,9 @@ export class StreamProcess {
 
   static async start(servers: Servers): Promise<StreamProcess> {
     const { privateKey, jwks } = await newKeyPair();
+    const port = await freePort();
     const environment = {
+      PLIMSOLL_STREAM_PORT: String(port),
       NATS_URL: servers.natsUrl,
       DATABASE_URL: servers.databaseUrl,
       PLIMSOLL_NAMESPACE: servers.namespace,
@@ -47,7 +50,7 @@ export class StreamProcess {
     return issueToken(this.#privateKey, { subject, roles, owner }, lifetimeMs, now);
   }
 
-  /** kill -9, then another one at another port. */
+  /** kill -9, then another one in its place. */
   async restart(): Promise<void> {
     await this.app.kill();
     this.app = await spawnApp("streams", this.#environment);
