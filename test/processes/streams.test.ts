@@ -1,5 +1,5 @@
 import { WebSocket } from "ws";
-import { StreamClient, type WebSocketLike } from "#libs/client/index.ts";
+import { StreamClient } from "#libs/client/index.ts";
 import { eventually } from "#test/support/live-shard.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { AccountReply } from "#libs/contracts/live/margin.ts";
@@ -259,7 +259,7 @@ async function followed(account: string) {
   const client = new StreamClient({
     url: streams.url,
     login: async () => ({ token }),
-    connect: (url) => new WebSocket(url) as WebSocketLike,
+    connect: (url) => new WebSocket(url),
     limits: { retryFirstMs: 20, retryMostMs: 200 },
   });
   let heard = (): void => {};
