@@ -15,8 +15,8 @@ export const consolePath = "/console/";
 
 /** For the console's page: where its numbers come from. */
 export interface ConsoleOptions {
-  /** `ws:` or `wss:` address of `/v1/stream` as a browser reaches it. */
-  readonly streamsUrl: string;
+  /** `ws:` or `wss:` address of the streams as a browser reaches it; null: they stand behind the address of the page itself. */
+  readonly streamsUrl: string | null;
 }
 
 /**
@@ -45,7 +45,7 @@ export async function bundleConsole({ streamsUrl }: ConsoleOptions): Promise<str
     const page = readFileSync(join(source, "page.html"), "utf8")
       .replace("{script}", named(".js"))
       .replace("{style}", named(".css"))
-      .replace("{streams}", attribute(streamsUrl));
+      .replace("{streams}", attribute(streamsUrl ?? ""));
     writeFileSync(join(folder, "index.html"), page);
     for (const name of [...files, "index.html"])
       writeFileSync(join(folder, `${name}.br`), await compress(readFileSync(join(folder, name))));
@@ -62,13 +62,12 @@ export async function bundleConsole({ streamsUrl }: ConsoleOptions): Promise<str
 const attribute = (text: string): string => text.replaceAll("&", "&amp;").replaceAll('"', "&quot;");
 
 /**
- * Serves the console at `/console/`. Scripts, styles and connections but its own are forbidden to it by its content security
- * policy; nothing of it is kept by caches but what its name says the content of.
+ * Serves the console at `/console/`, under the content security policy of the whole server: scripts, styles and connections of its
+ * own alone. Nothing of it is kept by caches but what its name says the content of.
  */
 export async function serveConsole(app: FastifyInstance, options: ConsoleOptions): Promise<void> {
   const folder = await bundleConsole(options);
   app.addHook("onClose", async () => rmSync(folder, { recursive: true, force: true }));
-  const policy = consolePolicy(options);
   await app.register(fastifyStatic, {
     root: folder,
     prefix: consolePath,
@@ -78,20 +77,7 @@ export async function serveConsole(app: FastifyInstance, options: ConsoleOptions
     setHeaders(reply, path) {
       const kept = /-[A-Z0-9]{8}\.(js|css)/.test(path);
       void reply.header("cache-control", kept ? "public, max-age=31536000, immutable" : "no-cache");
-      void reply.header("content-security-policy", policy);
     },
   });
   app.get("/", async (_request, reply) => reply.redirect(consolePath));
 }
-
-export const consolePolicy = ({ streamsUrl }: ConsoleOptions): string =>
-  [
-    "default-src 'none'",
-    "script-src 'self'",
-    "style-src 'self'",
-    "img-src 'self' data:",
-    `connect-src 'self' ${new URL(streamsUrl).origin}`,
-    "base-uri 'none'",
-    "form-action 'none'",
-    "frame-ancestors 'none'",
-  ].join("; ");

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import type { CommandView } from "#libs/contracts/api/commands.ts";
-import { listen } from "./live.ts";
+import { latestOf, listen } from "./live.ts";
 import { announce } from "./parts/announcer.tsx";
 import { type ApiProblem, asProblem, command, freshId } from "./rest.ts";
 
@@ -19,22 +19,36 @@ export type CommandState =
   | { readonly kind: "failed"; readonly problem: ApiProblem };
 
 const seenWithinMs = 10_000;
+type ChangingChannel = "halts";
+
+/** Calls once, when a table of the channel with its own name has changed; gives what ends it. */
+function whenChanged(ch: ChangingChannel, told: (at: number) => void): () => void {
+  // A delta that leaves the table out leaves it the very same.
+  const tableOf = (data: unknown): unknown => (data as Readonly<Record<string, unknown>> | null)?.[ch];
+  const before = tableOf(latestOf(ch));
+  const stop = listen(ch, ({ data, fresh }, at) => {
+    if (fresh || tableOf(data) === before) return;
+    stop();
+    told(at);
+  });
+  return stop;
+}
 
 /** Sends a command and times it. The key of a try that failed on the way is kept, so that trying again cannot do it twice. */
 export function useCommand(path: string) {
   const [state, setState] = useState<CommandState>({ kind: "idle" });
   const [key, setKey] = useState(freshId);
-  const send = async (body: object, channel: string | null = null): Promise<CommandView | null> => {
+  const send = async (body: object, channel: ChangingChannel | null = null): Promise<CommandView | null> => {
     const clicked = performance.now();
     setState({ kind: "sending" });
     let seen: number | null = null;
-    const stop = listen(({ ch, type, data }, at) => {
-      // An empty delta only says how old the prices are.
-      if (ch !== channel || type !== "delta" || seen !== null || Object.keys(data as object).length === 0) return;
-      seen = at - clicked;
-      stop();
-      setState((before) => (before.kind === "done" ? { ...before, timing: { ...before.timing, seen } } : before));
-    });
+    const stop =
+      channel === null
+        ? () => {}
+        : whenChanged(channel, (at) => {
+            seen = at - clicked;
+            setState((before) => (before.kind === "done" ? { ...before, timing: { ...before.timing, seen } } : before));
+          });
     setTimeout(stop, seenWithinMs);
     try {
       const view = await command<CommandView>(path, body, key);

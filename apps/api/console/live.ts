@@ -1,11 +1,9 @@
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { type ChannelHandle, type ChannelUpdate, StreamClient, type StreamState } from "#libs/client/index.ts";
 import { channelKinds, type ChannelName } from "#libs/contracts/stream/channels.ts";
 import type { ChannelData } from "#libs/contracts/stream/data.ts";
-import type { DataFrame } from "#libs/contracts/stream/protocol.ts";
-import { applyDelta, type State } from "#libs/contracts/stream/state.ts";
 import { logOut, token } from "./session.ts";
-import { Socket } from "./socket.ts";
 
 export interface Connection {
   readonly state: "connecting" | "live" | "lost";
@@ -14,14 +12,10 @@ export interface Connection {
 }
 
 /** What is known of a channel: its data, and what they were computed from. */
-export interface Seen<D> {
+export interface Seen<D> extends Omit<ChannelUpdate, "ch" | "data" | "seq" | "fresh" | "t"> {
   readonly data: D | null;
-  readonly shard: string | null;
-  readonly logSeq: number | null;
-  /** UTC ms of the log. */
+  /** UTC ms of the log; null: nothing has come. */
   readonly t: number | null;
-  /** How old the newest mark was that it was computed with, ms of the market. */
-  readonly markAgeMs: number | null;
   /** When it came, ms of this page's clock. */
   readonly at: number | null;
   /** Why there is nothing. */
@@ -39,99 +33,120 @@ const unseen: Seen<never> = {
 };
 const nothing: ReadonlySignal<Seen<never>> = signal(unseen);
 
+/** Hears a channel the moment something of it comes, before it is drawn. `at`: ms of this page's clock. */
+export type Listener = (update: ChannelUpdate, at: number) => void;
+
 interface Followed {
-  readonly seen: Signal<Seen<State>>;
+  readonly seen: Signal<Seen<unknown>>;
+  readonly listeners: Set<Listener>;
   users: number;
-  seq: number;
+  handle: ChannelHandle | null;
 }
 
 export const connection = signal<Connection>({ state: "connecting", since: performance.now() });
 const followed = new Map<string, Followed>();
-/** Frames that came since the screen was last drawn: drawn together. */
-let waiting: { readonly frame: DataFrame; readonly at: number }[] = [];
-let socket: Socket | null = null;
-const listeners = new Set<(frame: DataFrame, at: number) => void>();
+/** What came since the screen was last drawn: the newest of each channel. */
+const waiting = new Map<string, { readonly update: ChannelUpdate; readonly at: number }>();
+let client: StreamClient | null = null;
 
 export function connect(url: string): void {
   disconnect();
-  socket = new Socket(url, () => token.value, {
-    data: (frame) => {
-      const at = performance.now();
-      for (const listener of listeners) listener(frame, at);
-      if (waiting.push({ frame, at }) === 1) requestAnimationFrame(draw);
+  client = new StreamClient({
+    url,
+    login: async () => ({ token: token.peek() ?? "" }),
+    connect: (to) => new WebSocket(to),
+    onState: moved,
+    onRefused: ({ ch, code, message }) => {
+      if (ch !== null) followOf(ch).seen.value = { ...unseen, problem: { code, reason: message } };
+      else if (client?.login === null) logOut(`The server refused the token: ${message}.`);
     },
-    problem: (ch, { code, reason }) => {
-      const channel = followed.get(ch);
-      if (channel !== undefined) channel.seen.value = { ...unseen, problem: { code, reason } };
-    },
-    state: (state) => (connection.value = { state, since: performance.now() }),
-    refused: ({ reason }) => logOut(`The server refused the token: ${reason}.`),
   });
-  for (const ch of followed.keys()) socket.subscribe(ch);
+  client.open();
+  for (const [ch, channel] of followed) if (channel.users > 0) open(ch, channel);
+}
+
+const told: Readonly<Record<StreamState, Connection["state"]>> = {
+  connecting: "connecting",
+  open: "live",
+  waiting: "lost",
+  closed: "lost",
+};
+
+/** A connection that was lost is lost until it is back, however often it is tried. */
+function moved(state: StreamState): void {
+  const before = connection.peek().state;
+  const after = state === "connecting" && before === "lost" ? "lost" : told[state];
+  if (after !== before) connection.value = { state: after, since: performance.now() };
 }
 
 export function disconnect(): void {
-  socket?.close();
-  socket = null;
-  for (const { seen } of followed.values()) seen.value = unseen;
+  client?.close();
+  client = null;
+  waiting.clear();
+  for (const channel of followed.values()) {
+    channel.handle = null;
+    channel.seen.value = unseen;
+  }
   connection.value = { state: "connecting", since: performance.now() };
 }
 
-/** Hears every frame the moment it comes, before it is drawn; gives what ends it. */
-export function listen(listener: (frame: DataFrame, at: number) => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+function open(ch: string, channel: Followed): void {
+  channel.handle ??=
+    client?.follow(ch as ChannelName, (update) => {
+      const at = performance.now();
+      for (const listener of channel.listeners) listener(update, at);
+      waiting.set(ch, { update, at });
+      if (waiting.size === 1) requestAnimationFrame(draw);
+    }) ?? null;
 }
 
 function draw(): void {
-  const frames = waiting;
-  waiting = [];
+  const updates = [...waiting.values()];
+  waiting.clear();
   batch(() => {
-    for (const { frame, at } of frames) take(frame, at);
+    for (const { update, at } of updates) {
+      const { ch, data, shard, logSeq, t, markAgeMs } = update;
+      const channel = followed.get(ch);
+      if (channel !== undefined) channel.seen.value = { data, shard, logSeq, t, markAgeMs, at, problem: null };
+    }
   });
 }
 
-function take(frame: DataFrame, at: number): void {
-  const channel = followed.get(frame.ch);
-  if (channel === undefined) return;
-  const before = channel.seen.value.data;
-  if (frame.type === "delta" && (before === null || frame.prevSeq !== channel.seq)) return socket?.resync(frame.ch);
-  const kind = channelKinds[frame.ch.split(".")[0] as ChannelName];
-  channel.seq = frame.seq;
-  channel.seen.value = {
-    data: frame.type === "snapshot" ? (frame.data as State) : applyDelta(before ?? {}, frame.data as State, kind),
-    shard: frame.shard,
-    logSeq: frame.logSeq,
-    t: frame.t,
-    markAgeMs: frame.markAgeMs,
-    at,
-    problem: null,
+function followOf(ch: string): Followed {
+  const known = followed.get(ch);
+  if (known !== undefined) return known;
+  const made: Followed = { seen: signal<Seen<unknown>>(unseen), listeners: new Set(), users: 0, handle: null };
+  followed.set(ch, made);
+  return made;
+}
+
+/** Uses a channel until what it gives is called. */
+function use(ch: string): () => void {
+  const channel = followOf(ch);
+  channel.users += 1;
+  open(ch, channel);
+  return () => {
+    channel.users -= 1;
+    if (channel.users > 0) return;
+    channel.handle?.stop();
+    followed.delete(ch);
+    waiting.delete(ch);
   };
+}
+
+/** The data of a channel as of its last frame, drawn or not; null: none has come. */
+export const latestOf = (ch: string): unknown => followed.get(ch)?.handle?.current?.data ?? null;
+
+/** Hears every update of a channel for as long as somebody follows it; gives what ends it. */
+export function listen(ch: string, listener: Listener): () => void {
+  const { listeners } = followOf(ch);
+  listeners.add(listener);
+  return () => void listeners.delete(listener);
 }
 
 /** Follows a channel for as long as the component is shown; without an id where the kind has one, nothing. */
 export function useChannel<K extends ChannelName>(name: K, id?: string | null): ReadonlySignal<Seen<ChannelData[K]>> {
   const ch = channelKinds[name].of === null ? name : id ? `${name}.${id}` : null;
-  const channel = ch === null ? null : channelOf(ch);
-  useEffect(() => {
-    if (ch === null) return undefined;
-    const mine = channelOf(ch);
-    mine.users += 1;
-    if (mine.users === 1) socket?.subscribe(ch);
-    return () => {
-      mine.users -= 1;
-      if (mine.users > 0) return;
-      followed.delete(ch);
-      socket?.unsubscribe(ch);
-    };
-  }, [ch]);
-  return (channel?.seen ?? nothing) as ReadonlySignal<Seen<ChannelData[K]>>;
-}
-
-function channelOf(ch: string): Followed {
-  const known = followed.get(ch);
-  if (known !== undefined) return known;
-  const made: Followed = { seen: signal<Seen<State>>(unseen), users: 0, seq: 0 };
-  followed.set(ch, made);
-  return made;
+  useEffect(() => (ch === null ? undefined : use(ch)), [ch]);
+  return (ch === null ? nothing : followOf(ch).seen) as ReadonlySignal<Seen<ChannelData[K]>>;
 }

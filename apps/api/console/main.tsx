@@ -5,6 +5,7 @@ import { connect, disconnect } from "./live.ts";
 import { followAddress } from "./router.ts";
 import { tokenIn } from "./routes.ts";
 import { logIn, token } from "./session.ts";
+import { streamsAt } from "./streams-address.ts";
 import { followTheme } from "./theme.ts";
 import { startTicking } from "./ticking.ts";
 
@@ -14,7 +15,10 @@ if (given !== null) {
   history.replaceState(null, "", `${location.pathname}${given.next}`);
   logIn(given.token);
 }
-const streams = document.querySelector<HTMLMetaElement>('meta[name="plimsoll-streams"]')?.content ?? "";
+const streams = streamsAt(
+  document.querySelector<HTMLMetaElement>('meta[name="plimsoll-streams"]')?.content ?? "",
+  location,
+);
 
 followTheme();
 startTicking();

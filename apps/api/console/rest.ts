@@ -14,7 +14,8 @@ export class ApiProblem extends Error {
   }
 }
 
-const withinMs = 15_000;
+/** A receipt replays the journal, which may take a while; a command has to be answered soon. */
+const withinMs = { GET: 65_000, POST: 15_000 } as const;
 
 export async function get<T>(
   path: string,
@@ -50,7 +51,9 @@ interface Asked {
 
 async function ask<T>(path: string, asked: Asked): Promise<T> {
   const headers = { ...asked.headers, authorization: `Bearer ${token.value ?? ""}` };
-  const reply = await fetch(path, { ...asked, headers, signal: AbortSignal.timeout(withinMs) }).catch(() => null);
+  const reply = await fetch(path, { ...asked, headers, signal: AbortSignal.timeout(withinMs[asked.method]) }).catch(
+    () => null,
+  );
   if (reply === null) throw new ApiProblem({ code: "unreachable", reason: "the API does not answer" });
   const body = (await reply.json().catch(() => null)) as T | ErrorReply | null;
   if (reply.ok) return body as T;

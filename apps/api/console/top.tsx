@@ -1,6 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import { LoadLineMark } from "./parts/mark.tsx";
-import { words } from "./format.ts";
+import { clock, instant, words } from "./format.ts";
 import { stateTone, stateWords, strictest } from "./exchange-state.ts";
 import { connection, useChannel } from "./live.ts";
 import { hrefOf, type View, views } from "./routes.ts";
@@ -67,11 +67,30 @@ function ExchangeStatePlate() {
 
 const pulses = { live: "", connecting: "warn", lost: "bad" } as const;
 
+/** Whether it is live, and what time it is in the market. */
 function Pulse() {
   const { state } = connection.value;
+  const { t } = useChannel("halts").value;
   return (
     <span class={`pulse ${pulses[state]}`} data-connection={state}>
       {words(state)}
+      {t === null ? null : (
+        <time class="market-clock" dateTime={new Date(t).toISOString()} title={`${instant(t)} UTC, the market's clock`}>
+          {clock(t)} UTC
+        </time>
+      )}
+    </span>
+  );
+}
+
+/** Alerts that hold and that nobody has seen. */
+function UnseenAlerts() {
+  const { data } = useChannel("alerts").value;
+  const count = Object.values(data?.alerts ?? {}).filter(({ ack, until }) => ack === null && until === null).length;
+  return count === 0 ? null : (
+    <span class="count">
+      {count}
+      <span class="unseen"> seen by nobody</span>
     </span>
   );
 }
@@ -83,6 +102,7 @@ export function Rail({ at }: { readonly at: View }) {
       {shownViews().map((view) => (
         <a key={view} href={hrefOf(view)} aria-current={view === at ? "page" : undefined}>
           {views[view].title}
+          {view === "alerts" ? <UnseenAlerts /> : null}
           <kbd aria-hidden="true">g {views[view].key}</kbd>
         </a>
       ))}
