@@ -15,8 +15,8 @@ export const consolePath = "/console/";
 
 /** For the console's page: where its numbers come from. */
 export interface ConsoleOptions {
-  /** `ws:` or `wss:` address of the streams as a browser reaches it; null: they stand behind the address of the page itself. */
-  readonly streamsUrl: string | null;
+  /** `ws:` or `wss:` address of the streams as a browser reaches it. */
+  readonly streamsUrl: string;
 }
 
 /**
@@ -45,7 +45,7 @@ export async function bundleConsole({ streamsUrl }: ConsoleOptions): Promise<str
     const page = readFileSync(join(source, "page.html"), "utf8")
       .replace("{script}", named(".js"))
       .replace("{style}", named(".css"))
-      .replace("{streams}", attribute(streamsUrl ?? ""));
+      .replace("{streams}", attribute(streamsUrl));
     writeFileSync(join(folder, "index.html"), page);
     for (const name of [...files, "index.html"])
       writeFileSync(join(folder, `${name}.br`), await compress(readFileSync(join(folder, name))));

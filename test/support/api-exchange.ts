@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Processes } from "#apps/cli/live/processes.ts";
+import { type Program, Processes } from "#apps/cli/live/processes.ts";
 import { LiveModel } from "#apps/cli/live/model.ts";
 import { type Servers, startServers } from "#apps/cli/live/servers.ts";
 import { Watch } from "#apps/cli/live/watch.ts";
@@ -10,6 +10,7 @@ import { openEntryWriter } from "#libs/adapters/nats/index.ts";
 import { type Database, enqueueEntry, openDatabase } from "#libs/adapters/postgres/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import type { Decision } from "#libs/contracts/live/pre-trade.ts";
+import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
@@ -35,6 +36,10 @@ export class ApiExchange {
   readonly db: Database;
   readonly api: RunningApp;
   readonly url: string;
+  /** Of every process of it. */
+  readonly environment: Readonly<Record<string, string>>;
+  #mark = "50000";
+  #orders = 0;
   readonly #privateKey: string;
   readonly #prices: ReturnType<typeof openEntryWriter>;
   readonly #ticking: NodeJS.Timeout;
@@ -46,19 +51,21 @@ export class ApiExchange {
     db: Database;
     api: RunningApp;
     url: string;
+    environment: Readonly<Record<string, string>>;
     privateKey: string;
   }) {
     ({ servers: this.servers, processes: this.processes, watch: this.watch, db: this.db } = parts);
-    ({ api: this.api, url: this.url } = parts);
+    ({ api: this.api, url: this.url, environment: this.environment } = parts);
     this.#privateKey = parts.privateKey;
     this.#prices = openEntryWriter(this.watch.bus, { shard: "0", source: sources.markPrice, lastSeq: 0 });
-    this.#price();
-    this.#ticking = setInterval(() => this.#price(), 200);
+    this.price(this.#mark);
+    this.#ticking = setInterval(() => this.price(this.#mark), 200);
   }
 
   static async start(
     rules: RuleDocument = exchangeRules,
     settings: Readonly<Record<string, string>> = {},
+    more: readonly Program[] = [],
   ): Promise<ApiExchange> {
     const servers = await startServers({ nats: null, redis: null, database: null }, null, () => {});
     const file = join(servers.folder, "rules.json");
@@ -79,6 +86,7 @@ export class ApiExchange {
         { name: "margin", app: "margin", ready: "listening" },
         { name: "follower", app: "margin", arguments: ["follower"], ready: "listening" },
         { name: "scheduler", app: "scheduler", ready: "ready" },
+        ...more,
       ],
       () => {},
     );
@@ -87,7 +95,16 @@ export class ApiExchange {
     const api = await spawnApp("api", { ...environment, ...own, PLIMSOLL_KEY_SECRET: keySecret, ...settings });
     const { url } = await api.whenMessage("serving");
     const db = openDatabase({ url: servers.databaseUrl, name: "test" });
-    const exchange = new ApiExchange({ servers, processes, watch, db, api, url: String(url), privateKey });
+    const exchange = new ApiExchange({
+      servers,
+      processes,
+      watch,
+      db,
+      api,
+      url: String(url),
+      environment: { ...environment, PLIMSOLL_JWKS: jwks },
+      privateKey,
+    });
     await eventually("a shard that is ready", async () => (await watch.status("0", {})).state === "ready");
     await exchange.enter({ k: "cash", account: "alice", asset: "USDT", amount: "100000" });
     await exchange.enter({ k: "cash", account: "bob", asset: "USDT", amount: "100000" });
@@ -95,8 +112,10 @@ export class ApiExchange {
     return exchange;
   }
 
-  #price(): void {
-    const body = { k: "frame", index: { USDT: "1", BTC: "50000" }, mark: { "BTC-PERP": "50000" } } as const;
+  /** From now on the mark, and the index with it: in a frame at once and every 200 ms. */
+  price(mark: string): void {
+    this.#mark = mark;
+    const body = { k: "frame", index: { USDT: "1", BTC: mark }, mark: { "BTC-PERP": mark } } as const;
     void this.#prices.write(body, Date.now()).stored.catch(() => {});
   }
 
@@ -143,6 +162,14 @@ export class ApiExchange {
 
   async post<T>(path: string, as: string | null, body: unknown, key: string = randomUUID()): Promise<Reply<T>> {
     return this.send<T>("POST", path, { as, body, headers: { "idempotency-key": key } });
+  }
+
+  /** A limit order at the matching engine. */
+  async place(account: string, side: "buy" | "sell", qty: string, price: string): Promise<TradingReply> {
+    this.#orders += 1;
+    const { bus } = this.watch;
+    const body = { account, id: `o${this.#orders}`, instrument: "BTC-PERP", side, qty, price };
+    return bus.request<TradingReply>(bus.names.subjects.trading("place"), body, { timeoutMs: withinMs });
   }
 
   async check(account: string): Promise<Decision> {

@@ -15,14 +15,11 @@ if (given !== null) {
   history.replaceState(null, "", `${location.pathname}${given.next}`);
   logIn(given.token);
 }
-const streams = streamsAt(
-  document.querySelector<HTMLMetaElement>('meta[name="plimsoll-streams"]')?.content ?? "",
-  location,
-);
+const streams = document.querySelector<HTMLMetaElement>('meta[name="plimsoll-streams"]')?.content ?? "";
 
 followTheme();
 startTicking();
 followAddress(() => document.querySelector<HTMLElement>("main")?.focus());
-effect(() => (token.value === null ? disconnect() : connect(streams)));
+effect(() => (token.value === null ? disconnect() : connect(streamsAt(streams))));
 const place = document.querySelector("#app");
 if (place !== null) render(<Console />, place);

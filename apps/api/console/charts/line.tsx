@@ -1,5 +1,6 @@
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
+import { clock } from "../format.ts";
 import { theme } from "../theme.ts";
 
 /** Points of one line; `null` is a hole. Floats: these are drawn, never shown as text. */
@@ -90,7 +91,11 @@ function optionsOf(latest: { readonly current: LineChartProps }, width: number):
     cursor: { points: { size: 6 }, drag: { x: false, y: false } },
     legend: { live: true, show: series.length > 1 },
     axes: [
-      { ...axis, size: 28 },
+      {
+        ...axis,
+        size: 28,
+        ...(xIsTime === false ? {} : { values: (_chart, at) => at.map((seconds) => clock(seconds * 1_000)) }),
+      },
       { ...axis, size: 58, values: (_chart, values) => values.map(show) },
     ],
     series: [

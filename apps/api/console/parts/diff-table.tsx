@@ -3,7 +3,7 @@ import type { Static } from "typebox";
 import { Nothing } from "./basics.tsx";
 
 const told = (value: unknown): string =>
-  value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value);
+  value === undefined ? "–" : typeof value === "string" ? value : JSON.stringify(value, null, 1);
 
 /** What changed, place by place: what stood there, and what stands there then. */
 export function DiffTable({ diff }: { readonly diff: Static<typeof DiffReply> }) {

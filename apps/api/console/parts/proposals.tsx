@@ -6,13 +6,14 @@ import { useAnswer } from "../answers.ts";
 import { useCommand } from "../command.ts";
 import { isTyped, typedScope } from "../confirm-scope.ts";
 import { duration, instant, words } from "../format.ts";
-import { payloadLines, scopeOf } from "../payloads.ts";
+import { scopeOf } from "../payloads.ts";
 import { claims, mayApprove } from "../session.ts";
 import { now } from "../ticking.ts";
 import { Card, Field, Nothing } from "./basics.tsx";
 import { CommandResult } from "./command-result.tsx";
 import { Dialog } from "./dialog.tsx";
 import { DiffTable } from "./diff-table.tsx";
+import { Payload } from "./payload.tsx";
 import { Problem } from "./problem.tsx";
 import { ReasonField, reasonHolds } from "./reason.tsx";
 
@@ -75,7 +76,7 @@ function Proposal({
   return (
     <li data-proposal={command.id}>
       <strong>{words(command.operation)}</strong>
-      <PayloadText command={command} />
+      <Payload of={command.payload} />
       <p class="faint">
         {command.proposer}: “{command.reason}”
         {command.expiresAt === null ? "" : ` · ends in ${duration(Math.max(0, command.expiresAt - Date.now()))}`}
@@ -92,19 +93,6 @@ function Proposal({
         {own ? <span class="faint">You proposed it, so somebody else has to approve it.</span> : null}
       </div>
     </li>
-  );
-}
-
-function PayloadText({ command }: { readonly command: CommandView }) {
-  return (
-    <dl class="payload">
-      {payloadLines(command.payload).map(([name, value]) => (
-        <div key={name}>
-          <dt>{words(name)}</dt>
-          <dd>{value}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 
@@ -136,7 +124,7 @@ function Verdict(props: {
           void send({ reason, ...(verdict === "approve" ? { payloadHash: command.payloadHash } : {}) }, "halts");
         }}
       >
-        <PayloadText command={command} />
+        <Payload of={command.payload} />
         <p class="faint">
           Proposed by {command.proposer} at {instant(command.createdAt)} UTC: “{command.reason}”
           <br />

@@ -8,6 +8,8 @@ export interface Column<Row> {
   readonly number?: boolean;
   /** What rows are put in order by when its head is chosen; below zero: `a` stands first. */
   readonly order?: (a: Row, b: Row) => number;
+  /** Sentences, which may take several lines. */
+  readonly text?: boolean;
   /** Left out where there is little room. */
   readonly wide?: boolean;
 }
@@ -68,8 +70,8 @@ export function Table<Row>(props: {
   );
 }
 
-const classOf = ({ number, wide }: { readonly number?: boolean; readonly wide?: boolean }): string =>
-  `${number === true ? "number" : ""} ${wide === true ? "wide" : ""}`;
+const classOf = ({ number, text, wide }: Pick<Column<never>, "number" | "text" | "wide">): string =>
+  [number === true ? "number" : "", text === true ? "text" : "", wide === true ? "wide" : ""].join(" ").trim();
 
 function Cell(props: { readonly first: boolean; readonly class: string; readonly children: ComponentChildren }) {
   if (!props.first) return <td class={props.class}>{props.children}</td>;

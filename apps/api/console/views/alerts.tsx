@@ -35,7 +35,7 @@ function Shown({ alerts, t }: { readonly alerts: readonly Alert[]; readonly t: n
   const [problem, setProblem] = useState<ApiProblem | null>(null);
   const acknowledge = (alert: Alert): void => {
     setProblem(null);
-    command(`/v1/alerts/${encodeURIComponent(alert.id)}/acknowledge`, {}, freshId()).catch((thrown: unknown) =>
+    command(`/v1/alerts/${encodeURIComponent(alert.id)}/ack`, {}, freshId()).catch((thrown: unknown) =>
       setProblem(asProblem(thrown)),
     );
   };

@@ -6,6 +6,7 @@ import { instant, whole, words } from "../format.ts";
 import { useChannel } from "../live.ts";
 import { Card, Figure, Figures } from "../parts/basics.tsx";
 import { Freshness } from "../parts/freshness.tsx";
+import { Payload } from "../parts/payload.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { Table } from "../parts/table.tsx";
 
@@ -61,7 +62,7 @@ export function Audit() {
             { name: "At, UTC", cell: ({ at }) => instant(at) },
             { name: "Who", cell: ({ actor }) => <b>{actor}</b> },
             { name: "Act", cell: ({ action }) => words(action) },
-            { name: "Detail", cell: ({ detail }) => <code class="detail">{JSON.stringify(detail)}</code> },
+            { name: "Detail", cell: ({ detail }) => <Detail of={detail} />, text: true },
             { name: "Hash", cell: ({ hash }) => <code>{hash.slice(0, 12)}…</code>, wide: true },
           ]}
           rows={[...(answer.data?.records ?? [])].reverse().filter(fits)}
@@ -70,6 +71,21 @@ export function Audit() {
         />
       </Card>
     </>
+  );
+}
+
+/** What was said first: the reason and what was asked for; the whole record on request. */
+function Detail({ of }: { readonly of: unknown }) {
+  const { reason, payload } = (typeof of === "object" && of !== null ? of : {}) as Readonly<Record<string, unknown>>;
+  return (
+    <div class="audit-detail">
+      {typeof reason === "string" ? <span>“{reason}”</span> : null}
+      {payload === undefined || payload === null ? null : <Payload of={payload} />}
+      <details>
+        <summary class="faint">record</summary>
+        <code class="detail">{JSON.stringify(of, null, 1)}</code>
+      </details>
+    </div>
   );
 }
 

@@ -1,9 +1,10 @@
+import { useRef } from "preact/hooks";
 import type { SagaReply, SagasReply } from "#libs/contracts/api/replies.ts";
 import type { SagaRow, SagasData } from "#libs/contracts/stream/operators.ts";
 import type { Static } from "typebox";
-import { useAnswer } from "../answers.ts";
+import { type Answer, useAnswer } from "../answers.ts";
 import { type FactLike, sentenceOf, toneOf } from "../fact-texts.ts";
-import { clock, duration, exact, instant, price, ratio, usd, whole, words } from "../format.ts";
+import { clock, duration, exact, instant, price, ratio, usd, whole } from "../format.ts";
 import { stageNames } from "../liquidation-stages.ts";
 import { type Seen, useChannel } from "../live.ts";
 import { Card, Figure, Figures, Nothing, Tag } from "../parts/basics.tsx";
@@ -16,10 +17,15 @@ import { hrefOf } from "../routes.ts";
 import { moneyOf } from "../saga-money.ts";
 import { mayCommand } from "../session.ts";
 
-/** Every liquidation as a timeline with its prices and its money. */
+/** Every liquidation as a timeline with its prices and its money; where none is chosen the one that began last. */
 export function Liquidations() {
   const seen = useChannel("sagas").value;
-  const { id: shard, part: saga } = route.value;
+  const ended = useAnswer<Sagas>("/v1/sagas", { open: "no", limit: 100 });
+  const { id, part } = route.value;
+  // It stays when another one begins: nobody is taken away from what they read.
+  const first = useRef<readonly [string, string] | null>(null);
+  first.current ??= newestOf(seen.data, ended.data);
+  const [shard, saga] = id !== null && part !== null ? [id, part] : (first.current ?? [null, null]);
   return (
     <>
       <div class="view-head">
@@ -32,19 +38,30 @@ export function Liquidations() {
       ) : (
         <div class="grid">
           <Running data={seen.data} t={seen.t} />
-          {shard === null || saga === null ? <Choose /> : <OneSaga shard={shard} saga={saga} seen={seen} />}
-          <Ended />
+          {shard === null || saga === null ? (
+            <Card title="Timeline" class="two-thirds">
+              <Nothing>Nobody has been liquidated.</Nothing>
+            </Card>
+          ) : (
+            <OneSaga key={`${shard} ${saga}`} shard={shard} saga={saga} seen={seen} />
+          )}
+          <Ended answer={ended} />
         </div>
       )}
     </>
   );
 }
 
-const Choose = () => (
-  <Card title="Timeline" class="two-thirds">
-    <Nothing>Choose a liquidation to see every step of it, with prices and money.</Nothing>
-  </Card>
-);
+type Sagas = Static<typeof SagasReply>;
+
+/** Of those that run the one that began last, else of those that ended. */
+function newestOf(running: SagasData | null, ended: Sagas | null): readonly [shard: string, saga: string] | null {
+  const rows = Object.entries(running?.sagas ?? {}).sort(([, a], [, b]) => b.startedAt - a.startedAt);
+  const [first] = rows;
+  if (first !== undefined) return keyParts(first[0]);
+  const last = ended?.sagas[0];
+  return last === undefined ? null : [last.shard, last.id];
+}
 
 const keyParts = (key: string): readonly [string, string] => {
   const dot = key.indexOf(".");
@@ -85,10 +102,7 @@ function Running({ data, t }: { readonly data: SagasData; readonly t: number | n
 
 const stageText = (stage: number): string => `${stage} ${stageNames[stage] ?? ""}`;
 
-type Sagas = Static<typeof SagasReply>;
-
-function Ended() {
-  const answer = useAnswer<Sagas>("/v1/sagas", { open: "no", limit: 100 });
+function Ended({ answer }: { readonly answer: Answer<Sagas> }) {
   const again = (
     <button class="small" onClick={answer.again}>
       Ask again
@@ -106,9 +120,7 @@ function Ended() {
           },
           { name: "Pool", cell: ({ instrument }) => instrument ?? "cross" },
           { name: "Began", cell: ({ startedAt }) => instant(startedAt) },
-          { name: "Last stage", cell: ({ stage }) => stageText(stage) },
           { name: "Steps", number: true, cell: ({ step }) => whole(step) },
-          { name: "State", cell: ({ state }) => words(state), wide: true },
         ]}
         rows={answer.data?.sagas ?? []}
         keyOf={({ shard, id }) => `${shard} ${id}`}
