@@ -58,7 +58,7 @@ const audit = `(() => {
     (element.getAttribute("aria-labelledby") ?? "") !== "" ||
     (element.labels?.length ?? 0) > 0;
   for (const element of document.querySelectorAll("button, a[href], input, select, textarea, canvas, [role=img], [role=meter]"))
-    if (!named(element)) found.push("without a name: " + element.outerHTML.slice(0, 120));
+    if (!named(element) && element.closest("[role=img][aria-label]") === null) found.push("without a name: " + element.outerHTML.slice(0, 120));
   for (const table of document.querySelectorAll("main table"))
     if (table.querySelector("th") === null) found.push("a table without heads: " + table.outerHTML.slice(0, 120));
   const ids = [...document.querySelectorAll("[id]")].map(({ id }) => id);
