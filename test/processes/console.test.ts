@@ -1,113 +1,17 @@
-import type { Browser, Page } from "playwright-core";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
-import { freePort } from "#libs/process/servers/index.ts";
-import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import { ApiExchange } from "#test/support/api-exchange.ts";
-import { launchBrowser, missing, visit, type Visitor, type VisitorOptions } from "#test/support/browser.ts";
-import { urlAs } from "#test/support/database-roles.ts";
-import { exchangeRules } from "#test/support/live-exchange.ts";
+import { missing } from "#test/support/browser.ts";
+import { ConsoleExchange, go, numbers, shows } from "#test/support/console-exchange.ts";
 import { eventually } from "#test/support/live-shard.ts";
 
-/** Collateral in two assets, a fund, and liquidations that need several steps on a thin book. */
-const rules: RuleDocument = {
-  ...exchangeRules,
-  liquidation: { partialAt: "1.05", fullAt: "1", target: "1.1", depthShare: "0.5", maxSlippage: "0.05" },
-  warnings: ["1.5", "1.25", "1.1"],
-  fund: { eventCap: "1000000", brake: { drawdown: "0.3", until: "0.25", hours: "8" } },
-};
-
-let exchange: ApiExchange;
-let streams: RunningApp;
-let browser: Browser;
-const visitors: Visitor[] = [];
-let streamPort = 0;
-
-const startStreams = async (): Promise<RunningApp> => {
-  const own = {
-    PLIMSOLL_STREAM_PORT: String(streamPort),
-    DATABASE_URL: await urlAs("streams", exchange.servers.databaseUrl),
-  };
-  const app = await spawnApp("streams", { ...exchange.environment, ...own });
-  await app.whenMessage("ready");
-  return app;
-};
-
+let it: ConsoleExchange;
 beforeAll(async () => {
-  streamPort = await freePort();
-  const settings = { PLIMSOLL_STREAMS_URL: `ws://127.0.0.1:${streamPort}` };
-  const liquidation = { name: "liquidation", app: "liquidation", ready: "listening" };
-  [exchange, browser] = await Promise.all([ApiExchange.start(rules, settings, [liquidation]), launchBrowser()]);
-  streams = await startStreams();
-  await crash();
+  it = await ConsoleExchange.start();
 }, 60_000);
-afterAll(async () => {
-  await browser.close();
-  await streams.stop();
-  await exchange.stop();
-});
-
-/** Alice is long far beyond what a fall bears, carol a little; bob sold it to them. The price falls until alice is being liquidated. */
-async function crash(): Promise<void> {
-  await exchange.enter({ k: "fund", asset: "USDT", amount: "250000" });
-  await exchange.enter({ k: "cash", account: "carol", asset: "USDT", amount: "20000" });
-  await eventually("carol's deposit", async () => (await exchange.get("/v1/accounts/carol", "viewer")).status === 200);
-  await exchange.place("bob", "sell", "60", "50000");
-  await exchange.place("alice", "buy", "50", "50000");
-  await exchange.place("carol", "buy", "5", "50000");
-  await eventually("alice's position", async () => (await positionOf("alice")) !== undefined);
-  exchange.price("48250");
-  for (const [qty, price] of [
-    ["8", "48240"],
-    ["8", "48230"],
-    ["8", "48220"],
-  ] as const)
-    await exchange.place("bob", "buy", qty, price);
-  await eventually("a liquidation", async () => (await sagas()) > 0);
-}
-
-async function positionOf(account: string): Promise<unknown> {
-  const { body } = await exchange.get<{ account: { positions: unknown[] } }>(`/v1/accounts/${account}`, "viewer");
-  return body.account?.positions[0];
-}
-const sagas = async (): Promise<number> =>
-  (await exchange.get<{ sagas: unknown[] }>("/v1/sagas", "viewer")).body.sagas.length;
-
-/** A browser of one's own, logged in by a link, at a view that is live. */
-async function open(who: string, view: string, options: VisitorOptions = {}): Promise<Visitor> {
-  const visitor = await visit(browser, options);
-  visitors.push(visitor);
-  const { page } = visitor;
-  await page.goto(`${exchange.url}/console/#token=${await exchange.token(who)}&to=${encodeURIComponent(`#/${view}`)}`);
-  await page.locator("[data-connection=live]").waitFor();
-  return visitor;
-}
-
-const desks = new Map<string, Visitor>();
-/** The same, but somebody who was there before is there still. */
-async function at(who: string, view: string): Promise<Visitor> {
-  const desk = desks.get(who) ?? (await open(who, view));
-  desks.set(who, desk);
-  await go(desk.page, view);
-  return desk;
-}
-
-const go = async (page: Page, view: string): Promise<void> => {
-  await page.evaluate(`location.hash = "#/${view}"`);
-  await page.locator("main h1").waitFor();
-};
-/** Until the numbers of the view are there, with the place in the log that they were computed at. */
-const numbers = async (page: Page): Promise<number> => {
-  const place = page.locator("main .freshness[data-seq]").first();
-  await place.waitFor();
-  expect(await place.innerText()).toMatch(/log shard 0 #[\d,]+\s+marks [\d.]+ m?s old/);
-  return Number(await place.getAttribute("data-seq"));
-};
-const shows = async (page: Page, text: string | RegExp): Promise<void> => page.getByText(text).first().waitFor();
+afterAll(async () => it.stop());
 
 test("a token in a link logs in, leaves the address, and stays in the tab alone", async () => {
-  const { page } = await open("officer:maria", "overview");
-  expect(page.url()).toBe(`${exchange.url}/console/#/overview`);
+  const { page } = await it.open("officer:maria", "overview");
+  expect(page.url()).toBe(`${it.exchange.url}/console/#/overview`);
   expect(await page.evaluate("Object.keys(localStorage).length")).toBe(0);
   expect(await page.evaluate("sessionStorage.getItem('plimsoll.token')?.split('.').length")).toBe(3);
   await page.getByRole("button", { name: "Log out" }).click();
@@ -116,16 +20,16 @@ test("a token in a link logs in, leaves the address, and stays in the tab alone"
   await page.getByLabel("Access token").fill("no token");
   await page.getByRole("button", { name: "Log in" }).click();
   await shows(page, "This is no token");
-  await page.getByLabel("Access token").fill(`${(await exchange.token("viewer")).slice(0, -6)}forged`);
+  await page.getByLabel("Access token").fill(`${(await it.exchange.token("viewer")).slice(0, -6)}forged`);
   await page.getByRole("button", { name: "Log in" }).click();
   await shows(page, "The server refused the token");
-  await page.getByLabel("Access token").fill(await exchange.token("viewer:vera"));
+  await page.getByLabel("Access token").fill(await it.exchange.token("viewer:vera"));
   await page.getByRole("button", { name: "Log in" }).click();
   await page.locator("[data-connection=live]").waitFor();
 });
 
 test("the overview shows the crash: pools, stages, fund, marks, latencies, and at which place in the log", async () => {
-  const { page } = await at("viewer:vera", "overview");
+  const page = await it.at("viewer:vera", "overview");
   expect(await numbers(page)).toBeGreaterThan(10);
   const map = page.getByRole("img", { name: /^Heat map of \d+ pools/ });
   expect(await map.getAttribute("aria-label")).toContain("≤ 1");
@@ -141,25 +45,24 @@ test("the overview shows the crash: pools, stages, fund, marks, latencies, and a
 });
 
 test("liquidations are counted by stage as they run", async () => {
-  const { page } = await at("viewer:vera", "overview");
+  const page = await it.at("viewer:vera", "overview");
   const steps = page
     .getByRole("row", { name: /^2 Partial/ })
     .getByRole("cell")
     .last();
   expect(await steps.innerText()).toBe("0");
-  await exchange.enter({ k: "cash", account: "erin", asset: "USDT", amount: "1500" });
-  await eventually("her deposit", async () => (await exchange.get("/v1/accounts/erin", "viewer")).status === 200);
-  await exchange.place("bob", "buy", "2", "48250");
-  await exchange.place("erin", "sell", "2", "48250");
-  await exchange.place("bob", "sell", "1", "48755");
-  exchange.price("48750");
+  await it.deposit("erin", "1500");
+  await it.exchange.place("bob", "buy", "2", "48250");
+  await it.exchange.place("erin", "sell", "2", "48250");
+  await it.exchange.place("bob", "sell", "1", "48755");
+  it.exchange.price("48750");
   await shows(page, /^1 began and 1 ended since this page was opened/);
   expect(Number(await steps.innerText())).toBeGreaterThan(0);
-  exchange.price("48250");
+  it.exchange.price("48250");
 });
 
 test("an account has its positions, its collateral, a stress test of the engine, and receipts", async () => {
-  const { page } = await at("viewer:vera", "account/carol");
+  const page = await it.at("viewer:vera", "account/carol");
   await numbers(page);
   await page.getByRole("table", { name: "Positions" }).getByText("long 5").waitFor();
   await page.getByRole("table", { name: "Collateral with haircuts" }).getByText("USDT").waitFor();
@@ -181,7 +84,7 @@ test("an account has its positions, its collateral, a stress test of the engine,
 });
 
 test("a liquidation is a timeline with prices and money", async () => {
-  const { page } = await at("viewer:vera", "liquidations");
+  const page = await it.at("viewer:vera", "liquidations");
   await numbers(page);
   await page.getByRole("table", { name: "Liquidations that ended" }).getByRole("link", { name: "alice" }).click();
   const timeline = page.locator(".timeline");
@@ -198,7 +101,7 @@ test("a liquidation is a timeline with prices and money", async () => {
 });
 
 test("an instrument has its open interest, its largest holders and both queues", async () => {
-  const { page } = await at("viewer:vera", "instrument/BTC-PERP");
+  const page = await it.at("viewer:vera", "instrument/BTC-PERP");
   await numbers(page);
   for (const [side, account] of [
     ["long", "carol"],
@@ -212,7 +115,7 @@ test("an instrument has its open interest, its largest holders and both queues",
 });
 
 test("a halt is typed before it can be sent, acts at once, and says how long it took; its release needs somebody else", async () => {
-  const { page } = await at("officer:maria", "overview");
+  const page = await it.at("officer:maria", "overview");
   await page.getByRole("link", { name: "HALT" }).click();
   const plate = page.getByRole("region", { name: "State of the whole exchange" });
   await plate.getByText("normal").waitFor();
@@ -224,10 +127,10 @@ test("a halt is typed before it can be sent, acts at once, and says how long it 
   await dialog.getByLabel("Type EXCHANGE to confirm").fill("exchange");
   expect(await send.isDisabled()).toBe(true);
   await dialog.getByLabel("Type EXCHANGE to confirm").fill("EXCHANGE");
-  expect((await exchange.check("carol")).codes).not.toContain("halted");
+  expect((await it.exchange.check("carol")).codes).not.toContain("halted");
   await send.click();
   await dialog.locator("[data-command=applied]").waitFor();
-  expect((await exchange.check("carol")).codes).toContain("halted");
+  expect((await it.exchange.check("carol")).codes).toContain("halted");
   expect(Number(await dialog.locator("[data-answered-ms]").getAttribute("data-answered-ms"))).toBeGreaterThan(0);
   await dialog.getByText(/click → seen on the stream \d+/).waitFor();
   await dialog.getByText(/halt\.set, fact #[\d,]+ of shard 0 at log #[\d,]+/).waitFor();
@@ -245,9 +148,9 @@ test("a halt is typed before it can be sent, acts at once, and says how long it 
   await shows(page, "You proposed it, so somebody else has to approve it.");
   expect(await page.getByRole("button", { name: "Approve …" }).isDisabled()).toBe(true);
 
-  const second = await at("officer:olaf", "breakers");
-  await second.page.getByRole("button", { name: "Approve …" }).click();
-  const approval = second.page.getByRole("dialog", { name: "Approve: halt" });
+  const second = await it.at("officer:olaf", "breakers");
+  await second.getByRole("button", { name: "Approve …" }).click();
+  const approval = second.getByRole("dialog", { name: "Approve: halt" });
   await approval.getByText("the venue is well").waitFor();
   await approval.getByLabel("Reason").fill("seen it too");
   const approve = approval.getByRole("button", { name: "Approve and carry out" });
@@ -256,11 +159,11 @@ test("a halt is typed before it can be sent, acts at once, and says how long it 
   await approve.click();
   await approval.locator("[data-command=applied]").waitFor();
   await plate.getByText("normal").waitFor();
-  expect((await exchange.check("carol")).codes).not.toContain("halted");
+  expect((await it.exchange.check("carol")).codes).not.toContain("halted");
 });
 
 test("a phone is enough for halting", async () => {
-  const { page } = await open("operator:pia", "overview", { width: 390, height: 844, dark: true });
+  const { page } = await it.open("operator:pia", "overview", { width: 390, height: 844, dark: true });
   await page.getByRole("link", { name: "HALT" }).click();
   await page.getByText("Account", { exact: true }).locator("visible=true").first().click();
   await page.getByLabel("Account id").last().fill("carol");
@@ -275,7 +178,7 @@ test("a phone is enough for halting", async () => {
 });
 
 test("rules are tried on the live book, proposed as tried, seen as a difference, approved by somebody else, and taken back", async () => {
-  const { page } = await at("officer:maria", "rules");
+  const page = await it.at("officer:maria", "rules");
   await shows(page, "version 1 in force");
   await page
     .getByLabel(/^Change, as JSON/)
@@ -290,16 +193,16 @@ test("rules are tried on the live book, proposed as tried, seen as a difference,
   await page.getByRole("button", { name: "Propose exactly this" }).click();
   await page.locator("[data-command=proposed]").waitFor();
 
-  const second = await at("officer:olaf", "rules");
-  await second.page.getByRole("button", { name: "Reject …" }).waitFor();
-  await second.page.getByRole("button", { name: "Approve …" }).click();
-  const approval = second.page.getByRole("dialog", { name: "Approve: rules" });
+  const second = await it.at("officer:olaf", "rules");
+  await second.getByRole("button", { name: "Reject …" }).waitFor();
+  await second.getByRole("button", { name: "Approve …" }).click();
+  const approval = second.getByRole("dialog", { name: "Approve: rules" });
   await approval.getByRole("rowheader", { name: /tiers/ }).first().waitFor();
   await approval.getByText('"mm": "0.005"').waitFor();
   await approval.getByLabel("Reason").fill("too much");
   await approval.getByRole("button", { name: "Cancel" }).click();
-  await second.page.getByRole("button", { name: "Reject …" }).click();
-  const rejection = second.page.getByRole("dialog", { name: "Reject: rules" });
+  await second.getByRole("button", { name: "Reject …" }).click();
+  const rejection = second.getByRole("dialog", { name: "Reject: rules" });
   await rejection.getByLabel("Reason").fill("it would liquidate carol");
   await rejection.getByRole("button", { name: "Reject", exact: true }).click();
   await rejection.locator("[data-command=rejected]").waitFor();
@@ -309,24 +212,24 @@ test("rules are tried on the live book, proposed as tried, seen as a difference,
   await page.getByLabel("Reason").fill("less leverage");
   await page.getByRole("button", { name: "Propose exactly this" }).click();
   await rejection.getByRole("button", { name: "Close" }).last().click();
-  await second.page.getByRole("button", { name: "Approve …" }).click();
+  await second.getByRole("button", { name: "Approve …" }).click();
   await approval.getByLabel("Reason").fill("agreed");
   await approval.getByRole("button", { name: "Approve and carry out" }).click();
   await approval.locator("[data-command=applied]").waitFor();
-  await second.page.reload();
-  await shows(second.page, "version 2 in force");
-  await second.page
+  await second.reload();
+  await shows(second, "version 2 in force");
+  await second
     .getByRole("table", { name: /^From version 1/ })
     .getByText("50", { exact: true })
     .waitFor();
-  await second.page.getByRole("button", { name: "Roll back" }).click();
-  await second.page.getByLabel("Back to version").selectOption("1");
-  await second.page.getByRole("button", { name: "Dry run on the live book" }).click();
-  await second.page.locator("[data-dry-run=done]").waitFor();
+  await second.getByRole("button", { name: "Roll back" }).click();
+  await second.getByLabel("Back to version").selectOption("1");
+  await second.getByRole("button", { name: "Dry run on the live book" }).click();
+  await second.locator("[data-dry-run=done]").waitFor();
 });
 
 test("the audit shows who did what, and that its chain holds", async () => {
-  const { page } = await at("viewer:vera", "audit");
+  const page = await it.at("viewer:vera", "audit");
   await page.locator(".figure", { hasText: "Every hash" }).getByText("holds").waitFor();
   await page.getByRole("searchbox", { name: /^Show only records/ }).fill("the venue looks unwell");
   const table = page.getByRole("table", { name: "Audit records" });
@@ -335,7 +238,7 @@ test("the audit shows who did what, and that its chain holds", async () => {
 });
 
 test("a trader sees their own account as its owner does, and no other", async () => {
-  const { page } = await open("trader:alice:alice", "overview");
+  const { page } = await it.open("trader:alice:alice", "overview");
   await page.getByRole("link", { name: "alice" }).click();
   await numbers(page);
   await shows(page, "How deep you are loaded");
@@ -353,7 +256,7 @@ test("a trader sees their own account as its owner does, and no other", async ()
 });
 
 test("everything can be reached by keys, and is named for those who do not see it, in both colours and on a phone", async () => {
-  const { page, complaints } = await open("officer:maria", "overview", { dark: true });
+  const { page, complaints } = await it.open("officer:maria", "overview", { dark: true });
   expect(await page.evaluate("document.documentElement.dataset.theme")).toBe("dark");
   await page.keyboard.press("Tab");
   await page.keyboard.press("Enter");
@@ -405,12 +308,12 @@ test("everything can be reached by keys, and is named for those who do not see i
 });
 
 test("a lost connection is said at once and above everything, and the numbers come back by themselves", async () => {
-  const { page } = await at("viewer:vera", "overview");
+  const page = await it.at("viewer:vera", "overview");
   const before = await numbers(page);
-  await streams.kill();
+  await it.killStreams();
   await page.getByRole("alert").getByText("Every number below is old.").waitFor();
   await page.locator("main .freshness.old").getByText("OLD", { exact: true }).waitFor();
-  streams = await startStreams();
+  await it.startStreams();
   await page.locator("[data-connection=live]").waitFor();
   await page.locator("main .freshness:not(.old)").waitFor();
   expect(await page.getByText("Every number below is old.").count()).toBe(0);
@@ -420,5 +323,5 @@ test("a lost connection is said at once and above everything, and the numbers co
 test("nothing that anybody did made the browser complain", () => {
   // A refusal that was asked for, and a connection that was taken away, are told in the browser's own words too.
   const expected = /status of (401|403|404|409|422|503)|WebSocket connection to .* failed/;
-  expect(visitors.flatMap(({ complaints }) => complaints).filter((one) => !expected.test(one))).toEqual([]);
+  expect(it.visitors.flatMap(({ complaints }) => complaints).filter((one) => !expected.test(one))).toEqual([]);
 });

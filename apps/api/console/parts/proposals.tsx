@@ -18,9 +18,9 @@ import { Problem } from "./problem.tsx";
 import { ReasonField, reasonHolds } from "./reason.tsx";
 
 type Commands = Static<typeof CommandsReply>;
-const lookMs = 2_000;
+const lookMs = 1_000;
 
-/** What has been proposed and waits for the word of somebody else; looked for every two seconds. */
+/** What has been proposed and waits for the word of somebody else; looked for every second. */
 export function Proposals(props: {
   readonly title: string;
   readonly of: (operation: string) => boolean;
