@@ -28,8 +28,22 @@ const half = Rational.fraction(1n, 2n);
 const shareDecimals = 4;
 
 function limitsOf(engine: Engine, seq: number, { from = 0 }: LimitsRequest): LimitsReply {
-  const { used, next } = limitUse(engine, from, limitAccountsMax, half, limitRowsMax);
-  return { seq, t: engine.machine.t, accounts: [...used], next, exchange: breakerProgress(engine.machine).map(rowOf) };
+  const { used, sums, next } = limitUse(engine, from, limitAccountsMax, half, limitRowsMax);
+  const { accounts, equity, im, notional, dayProfit } = sums;
+  return {
+    seq,
+    t: engine.machine.t,
+    accounts: [...used],
+    next,
+    sums: {
+      accounts,
+      equity: equity.toStringDown(),
+      im: im.toStringUp(),
+      notional: notional.toStringUp(),
+      dayProfit: dayProfit.toStringDown(),
+    },
+    exchange: breakerProgress(engine.machine).map(rowOf),
+  };
 }
 
 const rowOf = ({ what, of, value, bound }: Progress): LimitsReply["exchange"][number] => ({

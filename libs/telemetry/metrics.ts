@@ -194,6 +194,22 @@ function deliveryMetrics({ counter, counters, gauges }: Makers) {
     notices: counters("notices_total", "Attempts to publish a notice, by channel and result", "channel", "result"),
     noticesWaiting: gauges("notices_waiting", "Notices that are recorded and not yet sent", "channel"),
     noticesOldest: gauges("notices_oldest_seconds", "Age of the oldest notice that is not yet sent", "channel"),
+    breakerValue: gauges(
+      "breaker_value",
+      "What a breaker, the fund's brake or a limit of open interest measures",
+      "what",
+      "of",
+    ),
+    breakerBound: gauges("breaker_bound", "What that may reach at most", "what", "of"),
+    haltsInForce: gauges("halts_in_force", "Halts in force, by scope and state", "scope", "state"),
+    limitUse: gauges("limit_use_ratio", "The most that any account uses of a limit, above half of it", "limit"),
+    limitAccounts: gauges("limit_use_accounts", "Accounts that use more than half of a limit", "limit"),
+    accountsSum: gauges(
+      "accounts_sum_usd",
+      "Of all accounts of a shard: equity, initial margin, notional, profit of the day; rounded to a float",
+      "shard",
+      "of",
+    ),
     alertsOpen: gauges("alerts_open", "Alerts that hold, by level", "level"),
     alertMessages: counters(
       "alert_messages_total",

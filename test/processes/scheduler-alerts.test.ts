@@ -16,6 +16,7 @@ import type { Alert } from "#libs/contracts/stream/alerts.ts";
 import { type PrivateServer, startNats, startRedis } from "#libs/process/servers/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import { urlAs } from "#test/support/database-roles.ts";
+import { metricsOf } from "#test/support/metrics.ts";
 import { poll } from "#test/support/liquidation.ts";
 import { privatePostgres } from "#test/support/servers.ts";
 
@@ -56,6 +57,7 @@ let bus: Bus;
 let environment: Record<string, string> = {};
 let app: RunningApp;
 const published: Alert[] = [];
+const sums: LimitsReply["sums"] = { accounts: 1, equity: "10", im: "4", notional: "80", dayProfit: "-1" };
 /** What the shard's follower says. */
 let accounts: LimitsReply["accounts"] = [];
 
@@ -74,7 +76,8 @@ beforeAll(async () => {
     t: 1,
     accounts,
     next: null,
-    exchange: [],
+    sums,
+    exchange: [{ what: "fund_drawdown", of: "USDT", value: "0.1", bound: "0.3", share: "0.3334" }],
   }));
   bus.respond(bus.names.subjects.rpc("0", "status"), () => ({ state: "ready", auditFailure: null }));
   environment = {
@@ -142,6 +145,16 @@ test("a halt and a limit nearly used reach Telegram, the webhook, signed, and th
   await poll(() => published.some((one) => one.id === id));
   await acknowledgeAlert(db, id, "eve");
   await poll(() => published.some((one) => one.id === id && one.ack?.by === "eve"));
+  const metrics = [...(await metricsOf(app))];
+  const metric = (name: string, ...labels: string[]): number | undefined =>
+    metrics.find(([series]) => series.startsWith(`${name}{`) && labels.every((label) => series.includes(label)))?.[1];
+  expect([
+    metric("accounts_sum_usd", 'of="dayProfit"'),
+    metric("breaker_bound", 'what="fund_drawdown"'),
+    metric("halts_in_force", 'scope="instrument"'),
+    metric("limit_use_ratio", 'limit="maxGrossUsd"'),
+    metric("alerts_open", 'level="red"'),
+  ]).toEqual([-1, 0.3, 1, 0.8, 1]);
   // The token is nobody's to read.
   expect(JSON.stringify([app.lines(), app.errors()])).not.toContain(token);
 });

@@ -22,6 +22,7 @@ import { AlertBook } from "./book.ts";
 import { conditionsOf, type LimitsSeen, type Seen } from "./conditions.ts";
 import type { Deliveries } from "./delivery.ts";
 import { limits } from "./limits.ts";
+import { type KnownSeries, measureRisk, measureSums } from "./risk-metrics.ts";
 
 export interface AlertWatchParts {
   readonly db: Database;
@@ -35,6 +36,7 @@ export interface AlertWatchParts {
 /** What a follower has said, page by page of its accounts. */
 interface Pages {
   readonly accounts: Map<number, LimitsReply["accounts"]>;
+  readonly sums: Map<number, LimitsReply["sums"]>;
   exchange: LimitsReply["exchange"];
   /** Where the next page begins, and when somebody answered last, monotonic ms. */
   next: number;
@@ -49,6 +51,7 @@ export class AlertWatch {
   readonly #parts: AlertWatchParts;
   readonly #warn: Logger["warn"];
   readonly #book = new AlertBook();
+  readonly #series: KnownSeries = { halts: new Set(), limits: new Set() };
   readonly #pages = new Map<string, Pages>();
   /** Shard → since when it has not been ready (monotonic ms), and why. */
   readonly #silent = new Map<string, { readonly since: number; readonly why: string }>();
@@ -59,7 +62,7 @@ export class AlertWatch {
     this.#warn = limited((fields, message) => parts.logger.warn(fields, message));
     const now = monotonicMs();
     for (const shard of parts.shards)
-      this.#pages.set(shard, { accounts: new Map(), exchange: [], next: 0, answeredAt: now });
+      this.#pages.set(shard, { accounts: new Map(), sums: new Map(), exchange: [], next: 0, answeredAt: now });
   }
 
   async look(): Promise<void> {
@@ -68,7 +71,10 @@ export class AlertWatch {
     const halts = new Map<string, readonly HaltRow[]>();
     for (const shard of shards) halts.set(shard, await readHalts(db, shard));
     this.#halts = halts;
-    const conditions = conditionsOf(await this.#seen());
+    const seen = await this.#seen();
+    measureRisk(metrics, seen, this.#series);
+    for (const [shard, { sums }] of this.#pages) measureSums(metrics, shard, [...sums.values()]);
+    const conditions = conditionsOf(seen);
     const dropped = await db.transaction(async (client) => {
       const { keep, tell } = this.#book.step(await readAlerts(client), conditions, Date.now());
       await keepAlerts(client, keep);
@@ -121,9 +127,14 @@ export class AlertWatch {
     try {
       const asked = { from: pages.next };
       const subject = bus.names.subjects.rpc(shard, "limits");
-      const { accounts, next, exchange } = await bus.request<LimitsReply>(subject, asked, { timeoutMs: limits.askMs });
+      const { accounts, sums, next, exchange } = await bus.request<LimitsReply>(subject, asked, {
+        timeoutMs: limits.askMs,
+      });
       pages.accounts.set(pages.next, accounts);
-      if (next === null) for (const from of pages.accounts.keys()) if (from > pages.next) pages.accounts.delete(from);
+      pages.sums.set(pages.next, sums);
+      if (next === null)
+        for (const from of pages.accounts.keys())
+          if (from > pages.next) for (const kept of [pages.accounts, pages.sums]) kept.delete(from);
       pages.exchange = exchange;
       pages.next = next ?? 0;
       pages.answeredAt = monotonicMs();

@@ -37,6 +37,8 @@ export const LimitsReplySchema = record({
   t: Time,
   accounts: Type.Array(LimitUseRow, { maxItems: limitRowsMax }),
   next: nullable(Count),
+  /** Of the accounts that were measured for this answer together, USD. */
+  sums: record({ accounts: Count, equity: Amount, im: Amount, notional: Amount, dayProfit: Amount }),
   exchange: Type.Array(ProgressRow),
 });
 export type LimitsReply = Readonly<Static<typeof LimitsReplySchema>>;

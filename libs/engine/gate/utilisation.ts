@@ -7,6 +7,7 @@ import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
 import { countsOfToday } from "../activity.ts";
 import type { Engine } from "../engine.ts";
 import { lossOfAll } from "../loss-watch.ts";
+import { lossOf } from "../entries/session.ts";
 import type { Machine } from "../machine.ts";
 import { PriceMissing } from "../market.ts";
 import { Standing } from "./standing.ts";
@@ -61,9 +62,21 @@ export function utilisation({ machine }: Engine, most: number): Utilisation[] {
 const margin = "initialMargin";
 const losses: ReadonlySet<string> = new Set<LimitKey>(["dayLoss", "weekLoss", "drawdown"]);
 
+/** Of several accounts together, USD. Those that lack a price count for nothing. */
+export interface Sums {
+  accounts: number;
+  equity: Rational;
+  im: Rational;
+  notional: Rational;
+  /** What they are worth more than as the day began. */
+  dayProfit: Rational;
+}
+
 /** Accounts whose limits are used further than a share, and where the next look goes on; null: these were the last. */
 export interface LimitUse {
   readonly used: readonly Utilisation[];
+  /** Of all that were measured. */
+  readonly sums: Readonly<Sums>;
   readonly next: number | null;
 }
 
@@ -74,17 +87,35 @@ export interface LimitUse {
 export function limitUse({ machine }: Engine, from: number, count: number, least: Rational, most: number): LimitUse {
   const { book } = machine;
   const end = Math.min(from + count, book.accountCount);
+  const { zero } = Rational;
+  const sums: Sums = { accounts: 0, equity: zero, im: zero, notional: zero, dayProfit: zero };
   const found: { account: string; measure: Measure }[] = [];
   for (let account = from; account < end; account += 1) {
     if (book.isSystem(account)) continue;
     const name = machine.accountName(account);
-    const measures = measuresFor(machine, new Standing(machine, name, account, (view) => view.orders));
+    const standing = new Standing(machine, name, account, (view) => view.orders);
+    addTo(sums, standing);
+    const measures = measuresFor(machine, standing);
     for (const lost of [true, false]) {
       const fullest = fullestOf(measures.filter(({ limit }) => limit !== margin && losses.has(limit) === lost));
       if (fullest?.value.above(fullest.bound.times(least)) === true) found.push({ account: name, measure: fullest });
     }
   }
-  return { used: usedOf(found, most), next: end < book.accountCount ? end : null };
+  return { used: usedOf(found, most), sums, next: end < book.accountCount ? end : null };
+}
+
+function addTo(sums: Sums, standing: Standing): void {
+  try {
+    const { machine, account, initialEquity, im, notional } = standing;
+    const day = lossOf(machine, account, "day");
+    sums.accounts += 1;
+    sums.equity = sums.equity.plus(initialEquity);
+    sums.im = sums.im.plus(im);
+    sums.notional = sums.notional.plus(notional);
+    if (day !== null) sums.dayProfit = sums.dayProfit.plus(day.worth.minus(day.baseline));
+  } catch (error) {
+    if (!(error instanceof PriceMissing)) throw error;
+  }
 }
 
 /** The fullest first, at most `most` of them. */
