@@ -2,7 +2,8 @@ import type { ChannelName } from "#libs/contracts/stream/channels.ts";
 import { channelKinds } from "#libs/contracts/stream/channels.ts";
 import type { State } from "#libs/contracts/stream/state.ts";
 import { type AdlQueue, adlQueues } from "#libs/engine/adl-queues.ts";
-import { answerAccount } from "#libs/engine/asking.ts";
+import type { AccountAnswer } from "#libs/contracts/answers.ts";
+import { answerAccount, type PositionPrices } from "#libs/engine/asking.ts";
 import { Screen } from "#libs/engine/screen.ts";
 import type { EventLog } from "./event-log.ts";
 import type { AccountLogs } from "./events.ts";
@@ -30,6 +31,8 @@ export interface Watched {
   readonly topics: Map<AccountChannel, Topic>;
   /** Float ratios of its pools when it was last told. */
   ratios: readonly number[];
+  /** Liquidation prices as they were worked out last; null: they are to be now. */
+  prices: KeptPrices | null;
   /** Monotonic ms. */
   toldAt: number;
 }
@@ -40,6 +43,8 @@ export class Accounts {
   readonly #watched = new Map<string, Watched>();
   readonly #screens = new Map<string, { readonly of: unknown; readonly screen: Screen }>();
   readonly #queues = new Map<string, KeptQueues>();
+  /** Until when liquidation prices of accounts whose ratio has moved are worked out, monotonic ms. */
+  #pricesUntil = Number.POSITIVE_INFINITY;
 
   constructor(world: World) {
     this.#world = world;
@@ -57,6 +62,7 @@ export class Accounts {
       logs: this.#world.events.watch(account),
       topics: new Map(),
       ratios: [],
+      prices: null,
       toldAt: now,
     };
     this.#watched.set(account, watched);
@@ -85,14 +91,19 @@ export class Accounts {
    * whose ratio has moved, then those that have waited longest.
    */
   due(touched: ReadonlySet<string>, moved: boolean, now: number): Watched[] {
+    this.#pricesUntil = now + limits.pricesPassMs;
     const urgent: Watched[] = [];
     const changed: Watched[] = [];
     const late: Watched[] = [];
+    // Rather with the prices of a frame than a moment before the next.
+    const longMs = limits.atLeastMs + (moved ? -limits.halfFrameMs : limits.halfFrameMs);
     for (const one of this.#watched.values()) {
       if (!isRead(one)) continue;
-      if (touched.has(one.account)) urgent.push(one);
-      else if (moved && this.#ratioMoved(one)) changed.push(one);
-      else if (now - one.toldAt >= limits.atLeastMs) late.push(one);
+      if (touched.has(one.account)) {
+        one.prices = null;
+        urgent.push(one);
+      } else if (moved && this.#ratioMoved(one)) changed.push(one);
+      else if (now - one.toldAt >= longMs) late.push(one);
     }
     late.sort((left, right) => left.toldAt - right.toldAt);
     return [...urgent, ...changed, ...late];
@@ -104,7 +115,7 @@ export class Accounts {
     const of = this.#world.shardOfAccount(account);
     if (of === null) return null;
     let asked: AskedAccount | null = null;
-    const ask = (): AskedAccount => (asked ??= this.#ask(of, account, now));
+    const ask = (): AskedAccount => (asked ??= this.#ask(of, watched, now));
     const place: Place = { shard: of.shard, logSeq: of.seq, t: of.engine.machine.t };
     const stateOf: Record<AccountChannel, () => readonly [state: State, log: EventLog | null]> = {
       margin: () => [marginState(ask()), logs.margin],
@@ -121,11 +132,32 @@ export class Accounts {
     );
   }
 
-  #ask(of: LiveShard, account: string, now: number): AskedAccount {
+  #ask(of: LiveShard, watched: Watched, now: number): AskedAccount {
+    const { account } = watched;
     const { machine } = of.engine;
     const { queues, logSeq } = this.#queuesOf(of, machine.book.findAccount(account), now);
-    const answer = answerAccount(machine, account, false, queues);
-    return { of, account, owner: this.#world.ownerOf(account), answer, queuesAt: logSeq };
+    const kept = this.#pricesOf(of, watched, now);
+    const answer = answerAccount(machine, account, { queues, ...(kept === null ? {} : { prices: kept.byInstrument }) });
+    const prices = kept ?? this.#keepPrices(of, watched, answer, now);
+    return { of, account, owner: this.#world.ownerOf(account), answer, queuesAt: logSeq, pricesAt: prices.logSeq };
+  }
+
+  /** Those kept, where they are good enough; null: they are to be worked out. */
+  #pricesOf(of: LiveShard, { account, prices }: Watched, now: number): KeptPrices | null {
+    if (prices === null || now - prices.at >= limits.pricesMs) return null;
+    const ratios = this.#ratios(of, account);
+    return differ(ratios, prices.ratios) && now < this.#pricesUntil ? null : prices;
+  }
+
+  #keepPrices(of: LiveShard, watched: Watched, { positions }: AccountAnswer, now: number): KeptPrices {
+    const byInstrument = new Map(
+      positions.map(({ instrument, partialPrice, liqPrice, bankruptcyPrice }) => [
+        instrument,
+        { partialPrice, liqPrice, bankruptcyPrice },
+      ]),
+    );
+    watched.prices = { byInstrument, ratios: this.#ratios(of, watched.account), logSeq: of.seq, at: now };
+    return watched.prices;
   }
 
   /** One set of queues of all instruments that are asked about, of one place in the log. */
@@ -145,9 +177,7 @@ export class Accounts {
   #ratioMoved(watched: Watched): boolean {
     const of = this.#world.shardOfAccount(watched.account);
     if (of === null) return false;
-    const ratios = this.#ratios(of, watched.account);
-    const before = watched.ratios;
-    return ratios.length !== before.length || ratios.some((ratio, at) => apart(ratio, before[at] as number));
+    return differ(this.#ratios(of, watched.account), watched.ratios);
   }
 
   /** Float ratios of the cross pool and of isolated positions; those without a requirement or a price count as infinite. */
@@ -173,6 +203,14 @@ export class Accounts {
   }
 }
 
+interface KeptPrices {
+  readonly byInstrument: ReadonlyMap<string, PositionPrices>;
+  readonly ratios: readonly number[];
+  readonly logSeq: number;
+  /** Monotonic ms. */
+  readonly at: number;
+}
+
 interface KeptQueues {
   /** Instruments. */
   readonly wanted: ReadonlySet<number>;
@@ -185,6 +223,9 @@ const isRead = ({ topics }: Watched): boolean => {
   for (const { readers } of topics.values()) if (readers.size > 0) return true;
   return false;
 };
+
+const differ = (ratios: readonly number[], before: readonly number[]): boolean =>
+  ratios.length !== before.length || ratios.some((ratio, at) => apart(ratio, before[at] as number));
 
 const apart = (left: number, right: number): boolean =>
   left !== right && !(Math.abs(left - right) < limits.ratioChange * Math.abs(right));

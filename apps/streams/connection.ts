@@ -23,6 +23,8 @@ export interface ConnectionParts {
   readonly now: () => number;
   readonly wall: () => number;
   readonly onSent: (frames: number) => void;
+  /** Something of ours does not work, so that a login could not be looked at. */
+  readonly onTrouble: (error: unknown) => void;
 }
 
 interface Refused {
@@ -191,8 +193,8 @@ export class Connection implements Reader {
       this.#say({ id, ok: true, login });
     } catch (error) {
       if (!(error instanceof AccessRefused)) {
-        this.#refuse(id, refusal("recovering", { retryAfterMs: limits.retryMostMs }));
-        return;
+        this.#parts.onTrouble(error);
+        return this.#refuse(id, refusal("recovering", { retryAfterMs: limits.retryMostMs }));
       }
       this.#refuse(id, { code: error.code, reason: error.message });
       this.close(closeCodes.unauthorised, error.code);

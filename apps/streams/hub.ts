@@ -207,7 +207,7 @@ export class Hub {
   #tellAccount(watched: Watched): void {
     const { now } = this.#parts;
     const at = now();
-    const late = at - watched.toldAt >= limits.atLeastMs;
+    const late = at - watched.toldAt >= limits.atLeastMs - limits.halfFrameMs;
     const channels = [...watched.topics].flatMap(([name, { readers }]) => (readers.size > 0 ? [name] : []));
     this.#touched.delete(watched.account);
     this.#accounts.told(watched, at);

@@ -12,6 +12,7 @@ export const limits = {
 
   /** A channel says something at least so often, if only how old its prices are. */
   atLeastMs: 1_000,
+  halfFrameMs: 50,
   /** Channels of everybody and of operators say what has changed at most so often. */
   marksMs: 20,
   publicMs: 100,
@@ -22,6 +23,10 @@ export const limits = {
   queuesMs: 1_000,
   /** A change of an account's ratio that is worth a word, as a share of it. */
   ratioChange: 0.001,
+  /** Liquidation prices of an account that nothing happens to are worked out anew so often at least. */
+  pricesMs: 10_000,
+  /** Of a pass, for liquidation prices of accounts whose ratio has moved; those that come later keep theirs until the next. */
+  pricesPassMs: 5,
   /** Accounts are worked out so long at a stretch; then sockets and the journal have their turn. */
   passMs: 10,
   /** Whoever is due is looked for so often where nothing is committed, and at most so often where only prices stand still. */

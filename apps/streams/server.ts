@@ -6,7 +6,7 @@ import { type RawData, type WebSocket, WebSocketServer } from "ws";
 import type { Access, Principal } from "#libs/access/index.ts";
 import { closeCodes, streamPath } from "#libs/contracts/stream/codes.ts";
 import { frameBytesMax } from "#libs/contracts/stream/reading.ts";
-import type { Logger } from "#libs/telemetry/logger.ts";
+import { type Logger, limited } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { Connection } from "./connection.ts";
 import type { Hub } from "./hub.ts";
@@ -75,12 +75,14 @@ class Sockets {
   });
   readonly #open = new Map<Connection, WebSocket>();
   readonly #perPrincipal = new Map<string, number>();
+  readonly #warn: (fields: object, message: string) => void;
   #strangers = 0;
   #owners: unknown;
 
   constructor(parts: ServerParts) {
     this.#parts = parts;
     this.#owners = parts.world.owners;
+    this.#warn = limited((fields, message) => parts.logger.warn(fields, message));
   }
 
   get size(): number {
@@ -99,13 +101,13 @@ class Sockets {
 
   /** Looks after every connection; errors of the directory of logins are for the next look. */
   tend(): void {
-    const { world, logger } = this.#parts;
+    const { world } = this.#parts;
     const { owners } = world;
     const changed = owners !== this.#owners;
     this.#owners = owners;
     for (const connection of this.#open.keys())
       void (changed ? connection.recheck() : connection.tend()).catch((error: unknown) =>
-        logger.warn({ error }, "a login cannot be looked at"),
+        this.#warn({ error }, "a login cannot be looked at"),
       );
   }
 
@@ -134,6 +136,7 @@ class Sockets {
       now,
       wall: Date.now,
       onSent: (frames) => metrics.streamFrames.inc(frames),
+      onTrouble: (error) => this.#warn({ error }, "a login cannot be looked at"),
     });
     this.#open.set(connection, ws);
     metrics.streamConnections.set(this.#open.size);

@@ -9,7 +9,7 @@ import type {
 import { adlScore, scoreText } from "#libs/domain/adl/score.ts";
 import { haltsAt } from "#libs/domain/breakers/halts.ts";
 import { bankruptcyPrices } from "#libs/domain/health/bankruptcy.ts";
-import { evaluateCross, evaluateIsolated } from "#libs/domain/health/evaluate.ts";
+import { evaluateCross, evaluateIsolated, type PoolHealth } from "#libs/domain/health/evaluate.ts";
 import { triggerPrices } from "#libs/domain/health/liquidation-price.ts";
 import { positionRequirement } from "#libs/domain/margin/requirement.ts";
 import { entryPrice, notional, unrealisedProfit } from "#libs/domain/positions/value.ts";
@@ -44,31 +44,36 @@ function queuesOf(machine: Machine, account: number): Queues {
   return adlQueues(machine, instruments);
 }
 
-/**
- * Position figures are in the settle asset, account figures in USD; requirements are rounded up, all else down (NUM-06). `given`: queues of
- * this moment that a caller that asks for many accounts has made for all of them.
- */
-export function answerAccount(
-  machine: Machine,
-  id: string,
-  alone: boolean,
-  given: Queues | null = null,
-): AccountAnswer {
+/** The costly part of an answer: where a position would be liquidated, and bankrupt. */
+export type PositionPrices = Pick<PositionAnswer, "partialPrice" | "liqPrice" | "bankruptcyPrice">;
+
+/** What a caller that asks for many accounts, again and again, has by already. */
+export interface AskOptions {
+  /** Prices move one by one, not with their index (HEALTH-09). */
+  readonly alone?: boolean;
+  /** Queues of deleveraging; otherwise they are made for this answer. */
+  readonly queues?: Queues;
+  /** By instrument, as they are to be answered; otherwise they are worked out. */
+  readonly prices?: ReadonlyMap<string, PositionPrices>;
+}
+
+/** Position figures are in the settle asset, account figures in USD; requirements are rounded up, all else down (NUM-06). */
+export function answerAccount(machine: Machine, id: string, options: AskOptions = {}): AccountAnswer {
   const { book, market, rules } = machine;
   // A question changes nothing: an account that no entry has named yet is answered as an empty one.
   const account = book.findAccount(id);
   const view = account < 0 ? emptyPool : book.crossView(account);
   const health = evaluateCross(view, market, rules);
-  const queues = given ?? (account < 0 ? new Map<string, AdlQueue>() : queuesOf(machine, account));
+  const queues = options.queues ?? (account < 0 ? new Map<string, AdlQueue>() : queuesOf(machine, account));
+  const pricesOf = pricesBy(machine, options);
   const answer = (pool: PoolOfPositions, position: OpenPosition): PositionAnswer =>
-    answerPosition(machine, { account, ...pool, position, alone, queues });
-  const crossPool = poolOfPositions(machine, view, health.maintenanceEquity, health.mm, health.fullEquity);
+    answerPosition(machine, { account, ...pool, position, prices: pricesOf(pool.pool, position), queues });
+  const crossPool = poolOfPositions(view, health);
   const cross = positionsOf(view).map((position) => answer(crossPool, position));
   const isolated = view.isolated.map((position) => {
     const row = book.findRow(account, book.instrumentIndex(position.instrument.id));
     const pool = book.isolatedView(row);
-    const { maintenanceEquity, mm, fullEquity } = evaluateIsolated(pool, market, rules);
-    return answer(poolOfPositions(machine, pool, maintenanceEquity, mm, fullEquity), position);
+    return answer(poolOfPositions(pool, evaluateIsolated(pool, market, rules)), position);
   });
   return {
     account: id,
@@ -126,37 +131,48 @@ interface PoolOfPositions {
   /** E_M / MM as shown. */
   readonly ratio: string | null;
   readonly fullEquity: Rational;
-  readonly bankruptcy: ReadonlyMap<string, Rational | null>;
 }
 
-function poolOfPositions(
+function poolOfPositions(pool: Pool, { maintenanceEquity, mm, fullEquity }: PoolHealth): PoolOfPositions {
+  return { pool, ratio: ratioText(maintenanceEquity, mm), fullEquity };
+}
+
+/** Prices of positions as they are given, else worked out; bankruptcy prices once for all positions of a pool. */
+function pricesBy(
   { market, rules }: Machine,
-  pool: Pool,
-  maintenanceEquity: Rational,
-  mm: Rational,
-  fullEquity: Rational,
-): PoolOfPositions {
-  const bankruptcy = positionsOf(pool).length === 0 ? new Map<string, null>() : bankruptcyPrices(pool, market, rules);
-  return { pool, ratio: ratioText(maintenanceEquity, mm), fullEquity, bankruptcy };
+  { prices, alone = false }: AskOptions,
+): (pool: Pool, position: OpenPosition) => PositionPrices {
+  const bankruptcies = new Map<Pool, ReadonlyMap<string, Rational | null>>();
+  return (pool, { instrument: { id } }) => {
+    const given = prices?.get(id);
+    if (given !== undefined) return given;
+    const bankruptcy = bankruptcies.get(pool) ?? bankruptcyPrices(pool, market, rules);
+    bankruptcies.set(pool, bankruptcy);
+    const { partialPrice, liqPrice } = triggerPrices(pool, id, market, rules, alone);
+    return {
+      partialPrice: down(partialPrice),
+      liqPrice: down(liqPrice),
+      bankruptcyPrice: down(bankruptcy.get(id) ?? null),
+    };
+  };
 }
 
 interface AskedPosition extends PoolOfPositions {
   readonly account: number;
   readonly position: OpenPosition;
-  readonly alone: boolean;
+  readonly prices: PositionPrices;
   readonly queues: Queues;
 }
 
 function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer {
-  const { book, market, rules } = machine;
-  const { account, pool, position, alone, ratio, fullEquity, bankruptcy } = asked;
+  const { book, market } = machine;
+  const { account, pool, position, prices, ratio, fullEquity } = asked;
   const { instrument, qty, cost } = position;
   const number = book.instrumentIndex(instrument.id);
   const row = book.findRow(account, number);
   const settle = book.assetRules(book.settleIndex(number));
   const mark = market.mark(instrument.id);
   const need = positionRequirement(position, market);
-  const prices = triggerPrices(pool, instrument.id, market, rules, alone);
   const margin = pool.kind === "isolated" ? amountOf(settle, book.margin(row)) : null;
   // An isolated position is levered on its own margin; a cross position on the whole pool.
   const leverage =
@@ -175,9 +191,7 @@ function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer 
     im: need.im.toStringUp(),
     mm: need.mm.toStringUp(),
     leverage: down(position.leverage ?? leverage),
-    partialPrice: down(prices.partialPrice),
-    liqPrice: down(prices.liqPrice),
-    bankruptcyPrice: down(bankruptcy.get(instrument.id) ?? null),
+    ...prices,
     ratio,
     margin: down(margin),
     adl: adlOf(machine, asked, row, upnl),

@@ -129,7 +129,7 @@ export class Engine {
   }
 
   account(id: string, alone = false): AccountAnswer {
-    return answerAccount(this.machine, id, alone);
+    return answerAccount(this.machine, id, { alone });
   }
 
   exchange(): ExchangeAnswer {

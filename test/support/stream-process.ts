@@ -9,17 +9,17 @@ const hourMs = 3_600_000;
 /** `apps/streams` beside the other processes of a live exchange, with tokens for whoever is to log in. */
 export class StreamProcess {
   readonly #environment: Readonly<Record<string, string>>;
-  readonly #privateKey: string;
+  readonly privateKey: string;
   app: RunningApp;
   url = "";
 
   private constructor(environment: Readonly<Record<string, string>>, privateKey: string, app: RunningApp) {
     this.#environment = environment;
-    this.#privateKey = privateKey;
+    this.privateKey = privateKey;
     this.app = app;
   }
 
-  static async start(servers: Servers): Promise<StreamProcess> {
+  static async start(servers: Pick<Servers, "natsUrl" | "databaseUrl" | "namespace">): Promise<StreamProcess> {
     const { privateKey, jwks } = await newKeyPair();
     const port = await freePort();
     const environment = {
@@ -47,7 +47,7 @@ export class StreamProcess {
     lifetimeMs = hourMs,
     now = Date.now(),
   ): Promise<string> {
-    return issueToken(this.#privateKey, { subject, roles, owner }, lifetimeMs, now);
+    return issueToken(this.privateKey, { subject, roles, owner }, lifetimeMs, now);
   }
 
   /** kill -9, then another one in its place. */

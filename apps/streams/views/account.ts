@@ -21,12 +21,15 @@ export interface AskedAccount {
   readonly answer: AccountAnswer;
   /** Position in the log of the queues of deleveraging. */
   readonly queuesAt: number;
+  /** And of liquidation prices. */
+  readonly pricesAt: number;
 }
 
 /** The state of a channel; its logs stand beside. */
 type StateOf<D> = Omit<D, "events">;
 
-export function marginState({ of, account, owner, answer, queuesAt }: AskedAccount): StateOf<MarginData> {
+export function marginState(asked: AskedAccount): StateOf<MarginData> {
+  const { of, account, owner, answer } = asked;
   const { machine } = of.engine;
   const { liquidation, warnings } = machine.rules;
   const number = machine.book.findAccount(account);
@@ -47,15 +50,15 @@ export function marginState({ of, account, owner, answer, queuesAt }: AskedAccou
     fullAt: liquidation.fullAt.toStringDown(),
     warned: warnings[warned - 1]?.toStringDown() ?? null,
     collateral: Object.fromEntries(answer.collateral.map(({ asset, ...row }) => [asset, row])),
-    positions: Object.fromEntries(answer.positions.map((one) => [one.instrument, riskOf(of, number, one, queuesAt)])),
+    positions: Object.fromEntries(answer.positions.map((one) => [one.instrument, riskOf(asked, number, one)])),
     halts: haltsOf(of, account, owner, answer),
   };
 }
 
 const stateOf = (state: string): "normal" | "liquidating" => (state === "liquidating" ? state : "normal");
 
-function riskOf({ engine }: LiveShard, account: number, position: PositionAnswer, queuesAt: number): PositionRisk {
-  const { machine } = engine;
+function riskOf({ of, queuesAt, pricesAt }: AskedAccount, account: number, position: PositionAnswer): PositionRisk {
+  const { machine } = of.engine;
   const { instrument, mode, qty, mark, ratio, partialPrice, liqPrice, bankruptcyPrice, adl } = position;
   const row = machine.book.findRow(account, machine.book.instrumentIndex(instrument));
   return {
@@ -67,6 +70,7 @@ function riskOf({ engine }: LiveShard, account: number, position: PositionAnswer
     partialPrice,
     liqPrice,
     bankruptcyPrice,
+    pricesAt,
     ...distance(machine, instrument, mark, liqPrice),
     adl: adl === null ? null : placeOf(adl, queuesAt),
   };
@@ -113,9 +117,12 @@ function haltsOf({ engine }: LiveShard, account: string, owner: string, answer: 
   );
 }
 
-export function positionsState({ account, answer }: AskedAccount): PositionsData {
+export function positionsState({ account, answer, pricesAt }: AskedAccount): PositionsData {
   const rows = answer.positions.map(
-    ({ instrument, adl: _adl, ...row }): [string, PositionsData["positions"][string]] => [instrument, row],
+    ({ instrument, adl: _adl, ...row }): [string, PositionsData["positions"][string]] => [
+      instrument,
+      { ...row, pricesAt },
+    ],
   );
   return { account, positions: Object.fromEntries(rows) };
 }

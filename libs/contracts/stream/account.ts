@@ -36,6 +36,18 @@ export type AdlPlace = Static<typeof AdlPlace>;
 
 export const CollateralRow = record({ balance: Amount, value: Amount, weight: Amount, haircut: Amount });
 
+const TriggerPrices = {
+  /** Prices at which a partial and a full liquidation begin, and at which nothing is left; null: there is none. */
+  partialPrice: nullable(Amount),
+  liqPrice: nullable(Amount),
+  bankruptcyPrice: nullable(Amount),
+  /**
+   * Position in the log that these three are as of. They are worked out again when anything happens to the account, when its ratio has moved
+   * by a thousandth, and every ten seconds; later only where more accounts ask for them than can be served.
+   */
+  pricesAt: Count,
+};
+
 export const PositionRisk = record({
   mode: Mode,
   qty: Amount,
@@ -43,10 +55,7 @@ export const PositionRisk = record({
   /** Of the pool that judges it: the account's own for a cross position. */
   ratio: nullable(Amount),
   state: PoolState,
-  /** Prices at which a partial and a full liquidation begin, and at which nothing is left; null: there is none. */
-  partialPrice: nullable(Amount),
-  liqPrice: nullable(Amount),
-  bankruptcyPrice: nullable(Amount),
+  ...TriggerPrices,
   /** From the mark to `liqPrice`: below it is negative. Percent of the mark, and USD per unit of what the price is of. */
   distancePercent: nullable(Amount),
   distanceUsd: nullable(Amount),
@@ -100,9 +109,7 @@ export const PositionRow = record({
   /** Of an isolated position. */
   margin: nullable(Amount),
   ratio: nullable(Amount),
-  partialPrice: nullable(Amount),
-  liqPrice: nullable(Amount),
-  bankruptcyPrice: nullable(Amount),
+  ...TriggerPrices,
 });
 export type PositionRow = Static<typeof PositionRow>;
 /** `positions.<account>`, by instrument. */
