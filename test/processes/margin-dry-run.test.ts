@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { DryRuns } from "#apps/margin/dry-runs.ts";
 import { run } from "#apps/cli/program.ts";
 import type { DryRunReply } from "#libs/contracts/live/dry-run.ts";
+import type { LimitsReply } from "#libs/contracts/live/limits.ts";
 import { liveOptions } from "#libs/journal/index.ts";
 import { Engine } from "#libs/engine/index.ts";
 import { expectExact } from "../support/exact.ts";
@@ -82,6 +83,16 @@ test("the same id asks for the same run, what is no proposal is refused with eve
   await runningShard();
   const first = await dryRun("one", { set: {} });
   expect(first).toMatchObject({ state: "done", result: { accounts: [], totals: { judged: 2 } } });
+  // The follower also says how far limits are used, of all accounts together and page by page.
+  const limits = await shard.ask<LimitsReply>("limits", {});
+  expect(limits).toMatchObject({
+    accounts: [],
+    next: null,
+    sums: { accounts: 2, equity: "200000", notional: "800000" },
+  });
+  expect(limits.seq).toBeGreaterThanOrEqual(shard.lastSeq);
+  expect(await shard.ask<LimitsReply>("limits", { from: 1_000 })).toMatchObject({ next: null, sums: { accounts: 0 } });
+  await expect(shard.ask("limits", { from: -1 })).rejects.toThrow("unreadable");
   // Another proposal under the same id is the same run still.
   expect(await dryRun("one", { set: tiersOf("0.4", "0.25") })).toEqual(first);
   expect(await dryRun("two", { set: { warnings: "no list" } })).toMatchObject({

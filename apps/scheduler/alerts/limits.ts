@@ -13,6 +13,8 @@ export const limits = {
   shardSilentMs: 10_000,
   followerSilentMs: 60_000,
   askMs: 1_000,
+  /** So long a follower is asked for further accounts in one look. */
+  followerBudgetMs: 250,
   /** Alarms of the last day are alerts, so many of them, and limits of accounts, the fullest. */
   alarmsSinceMs: 86_400_000,
   alarmsMost: 500,

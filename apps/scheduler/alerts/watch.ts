@@ -120,10 +120,17 @@ export class AlertWatch {
     else this.#silent.set(shard, { since: this.#silent.get(shard)?.since ?? monotonicMs(), why });
   }
 
-  /** The next accounts; the page takes the place of what was said of them before. */
+  /** The next accounts, a few pages at a time: a follower has to keep up. */
   async #askFollower(shard: string): Promise<void> {
-    const { bus } = this.#parts;
     const pages = this.#pages.get(shard) as Pages;
+    const until = monotonicMs() + limits.followerBudgetMs;
+    do await this.#askPage(shard, pages);
+    while (pages.next > 0 && monotonicMs() < until);
+  }
+
+  /** A page takes the place of what was said of its accounts before. */
+  async #askPage(shard: string, pages: Pages): Promise<void> {
+    const { bus } = this.#parts;
     try {
       const asked = { from: pages.next };
       const subject = bus.names.subjects.rpc(shard, "limits");
