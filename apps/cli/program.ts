@@ -1,5 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { registerAsyncApi } from "./asyncapi.ts";
+import { registerAudit } from "./audit.ts";
 import { registerCrash } from "./crash.ts";
 import { registerDryRun } from "./dry-run.ts";
 import { registerEntities } from "./entities.ts";
@@ -33,6 +34,7 @@ function createProgram(finish: (exit: ExitCode) => void): Command {
   registerMigrate(program, finish);
   registerToken(program, finish);
   registerKeys(program, finish);
+  registerAudit(program, finish);
   return program;
 }
 

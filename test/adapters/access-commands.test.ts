@@ -61,3 +61,22 @@ test("revoking a person's tokens is audited", async () => {
   expect((await command("token", "revoke", "ann")).exit).toBe(0);
   expect((await readAudit(db, 0)).at(-1)).toMatchObject({ action: "token.revoke", detail: { subject: "ann" } });
 });
+
+test("the audit is listed and verified, and what was changed or cut off is found", async () => {
+  const { exit, stdout } = await command("audit", "verify");
+  const head = stdout.trim();
+  expect([exit, head]).toEqual([0, expect.stringMatching(/^3:[0-9a-f]{64}$/)]);
+  expect((await command("audit", "list")).stdout).toMatch(/key\.create[^]*key\.revoke[^]*token\.revoke/);
+  expect((await command("audit", "list", "--after", "2", "--json")).stdout.trim().split("\n")).toHaveLength(1);
+  expect((await command("audit", "verify", head)).exit).toBe(0);
+  expect((await command("audit", "verify", "3:no")).exit).toBe(2);
+  for (const name of ["audit_final", "audit_chained"])
+    await db.query({ text: `ALTER TABLE audit DISABLE TRIGGER ${name}` });
+  await db.query({ text: "DELETE FROM audit WHERE seq = 3" });
+  await db.query({ text: "ALTER TABLE audit_head DISABLE TRIGGER audit_head_monotone" });
+  await db.query({ text: "UPDATE audit_head SET (seq, hash) = (SELECT seq, hash FROM audit WHERE seq = 2)" });
+  expect((await command("audit", "verify")).exit).toBe(0);
+  expect(await command("audit", "verify", head)).toMatchObject({ exit: 1, stderr: expect.stringContaining("missing") });
+  await db.query({ text: "UPDATE audit SET detail = '{}' WHERE seq = 1" });
+  expect(await command("audit", "verify")).toMatchObject({ exit: 1, stderr: expect.stringContaining("changed") });
+});

@@ -285,6 +285,48 @@ describe("rules", () => {
   });
 });
 
+describe("reading", () => {
+  test("a refusal has its receipt, of the engine and of the gate, for its owner alone", async () => {
+    const proposal = (await command("adjust", "operator", { account: "bob", asset: "USDT", amount: "-9000000" })).body;
+    const refused = await approve(proposal, "officer");
+    expect([refused.status, refused.body.state]).toEqual([422, "refused"]);
+    const { seq } = refused.body.facts[0]?.facts[0] as { seq: number };
+    const receipt = await exchange.get<{ receipt: { kind: string } }>(`/v1/accounts/bob/receipts/${seq}`, "viewer");
+    expect(receipt.body.receipt).toMatchObject({ kind: "rejection", subject: { account: "bob" } });
+    expect((await exchange.get(`/v1/accounts/alice/receipts/${seq}`, "viewer")).status).toBe(404);
+    const { request } = await exchange.check("bob", "9000");
+    const decision = await eventually("the kept decision", async () => {
+      const reply = await exchange.get<{ codes: string[]; receipts: unknown[] }>(
+        `/v1/accounts/bob/decisions/${request}`,
+        "viewer",
+      );
+      return reply.status === 200 ? reply.body : null;
+    });
+    expect(decision.codes).toContain("initial_margin");
+    expect(decision.receipts[0]).toMatchObject({ kind: "rejection" });
+    expect((await exchange.get(`/v1/accounts/alice/decisions/${request}`, "viewer")).status).toBe(404);
+  });
+
+  test("an account is told with its place in the log, its bookings and what would be", async () => {
+    const account = (await exchange.get<{ logSeq: number; markAgeMs: number }>("/v1/accounts/bob", "viewer")).body;
+    expect(account).toMatchObject({ shard: "0", account: { account: "bob", positions: [] } });
+    expect([account.logSeq > 0, account.markAgeMs < 5_000]).toEqual([true, true]);
+    const legs = (await exchange.get<{ legs: unknown[] }>("/v1/accounts/bob/ledger?limit=1000", "viewer")).body.legs;
+    expect(legs).toContainEqual(expect.objectContaining({ kind: "deposit", asset: "USDT", amount: "100000" }));
+    const order = { id: "w", instrument: "BTC-PERP", side: "buy", qty: "1" };
+    const whatIf = await exchange.post<{ after: object }>("/v1/accounts/bob/what-if", "viewer", { order });
+    expect(JSON.stringify(whatIf.body)).toContain("liqPrice");
+  });
+
+  test("an instrument is settled near its index, or not at all", async () => {
+    const settled = async (price: string) =>
+      approve((await command("settle", "operator", { instrument: "BTC-PERP", price })).body, "officer");
+    const far = await settled("60000");
+    expect([stateOf(far), far.body.facts[0]?.facts[0]]).toMatchObject(["refused", { code: "settlement_band" }]);
+    expect((await settled("50500")).body.facts[0]?.facts[0]).toMatchObject({ fact: "instrument.expired" });
+  });
+});
+
 describe("signed requests", () => {
   test("a key signs one request, once; altered, replayed and foreign ones are refused, and so is what it has no right to", async () => {
     await createApiKey(exchange.db, {

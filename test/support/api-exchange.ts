@@ -172,9 +172,9 @@ export class ApiExchange {
     return bus.request<TradingReply>(bus.names.subjects.trading("place"), body, { timeoutMs: withinMs });
   }
 
-  async check(account: string): Promise<Decision> {
+  async check(account: string, qty = "0.001"): Promise<Decision> {
     const { bus } = this.watch;
-    const order = { id: randomUUID(), instrument: "BTC-PERP", side: "buy", qty: "0.001", price: "50000" };
+    const order = { id: randomUUID(), instrument: "BTC-PERP", side: "buy", qty, price: "50000" };
     const body = { request: randomUUID(), account, order };
     return bus.request<Decision>(bus.names.subjects.rpc("0", "check"), body, { timeoutMs: withinMs });
   }

@@ -31,6 +31,8 @@ export const matrix = table(`
   commands         | 401    | 403 | 403   | ok     | ok       | ok      | 403
   command          | 401    | 403 | 403   | ok     | ok       | ok      | 403
   command-diff     | 401    | 403 | 403   | ok     | ok       | ok      | 403
+  alerts           | 401    | 403 | 403   | ok     | ok       | ok      | 403
+  alert-acknowledge | 401   | 403 | 403   | 403    | ok       | ok      | 403
   audit            | 401    | 403 | 403   | ok     | ok       | ok      | 403
   audit-verify     | 401    | 403 | 403   | ok     | ok       | ok      | 403
   reconciliations  | 401    | 403 | 403   | ok     | ok       | ok      | 403

@@ -1,5 +1,8 @@
 import {
+  acknowledgeAlert,
+  appendAudit,
   Corrupt,
+  readAlerts,
   readAudit,
   readFacts,
   readFactsOfSaga,
@@ -94,6 +97,20 @@ export function operatorHandlers(parts: Parts): Handlers {
         ...(account === undefined ? {} : { account }),
       });
       return { body: { facts, before: facts.length < limit ? null : (facts.at(-1)?.seq ?? null) } };
+    },
+    async alerts() {
+      return { body: { alerts: (await readAlerts(db)).map((alert) => ({ ...alert, told: undefined })) } };
+    },
+    async "alert-acknowledge"({ principal, params }) {
+      const id = params["alert"] as string;
+      const seen = await db.transaction(async (client) => {
+        const alert = await acknowledgeAlert(client, id, principal.id);
+        if (alert === null) throw new ApiRefused("not_found");
+        if (alert.ack?.by === principal.id)
+          await appendAudit(client, { actor: principal.id, action: "alert.acknowledge", detail: { id } });
+        return alert;
+      });
+      return { body: seen };
     },
     async audit({ query }) {
       const after = Number(query["after"] ?? 0);

@@ -1,6 +1,7 @@
 import Type, { type Static } from "typebox";
 import { Amount, byId, Count, Id, maybe, nullable, oneOf, record, Time } from "../primitives.ts";
 import { DryRunReplySchema } from "../live/dry-run.ts";
+import { Alert } from "../stream/alerts.ts";
 import { CommandView, Hash } from "./commands.ts";
 
 /** Every refusal. `problems`: of what was sent, each with path, value and bound. */
@@ -188,6 +189,7 @@ export const DryRunApiReply = record({
   reply: DryRunReplySchema,
   shards: byId(DryRunReplySchema),
 });
+export const AlertsReply = record({ alerts: Type.Array(Alert) });
 export const AuditReply = record({
   records: Type.Array(
     record({

@@ -10,6 +10,7 @@ import {
   operations,
   RefusalBody,
 } from "./commands.ts";
+import { Alert } from "../stream/alerts.ts";
 import * as replies from "./replies.ts";
 
 /** What of the table of rights (libs/access) a route needs; `none`: no login. `read_own`: of the owner's accounts alone, or `read`. */
@@ -240,6 +241,13 @@ const reading: readonly Omit<Route, "method">[] = [
     reply: replies.ReconciliationsReply,
   },
   {
+    id: "alerts",
+    path: "/v1/alerts",
+    right: "read",
+    summary: "What holds, and what ended and nobody has seen.",
+    reply: replies.AlertsReply,
+  },
+  {
     id: "keys",
     path: "/v1/keys",
     right: "keys",
@@ -281,6 +289,14 @@ const asking: readonly Omit<Route, "method">[] = [
     summary: "A second person's no, or the proposer's own withdrawal.",
     body: RefusalBody,
     reply: CommandView,
+  },
+  {
+    id: "alert-acknowledge",
+    path: "/v1/alerts/:alert/acknowledge",
+    right: "command",
+    summary: "Says that somebody has seen it; whoever was first stays.",
+    body: record({}),
+    reply: Alert,
   },
   {
     id: "key-create",
@@ -334,6 +350,7 @@ export const routes: readonly Route[] = [
 /** Names in paths. */
 export const paramSchemas: Readonly<Record<string, TSchema>> = {
   account: Id,
+  alert: Alert.properties.id,
   shard: Id,
   request: Id,
   id: Id,
