@@ -24,7 +24,11 @@ const headPattern = /^(\d{1,15}):([0-9a-f]{64})$/;
 async function withDatabase(work: (db: Database) => Promise<ExitCode>): Promise<ExitCode> {
   const { databaseUrl: url } = readSettings(undefined, ["database"]);
   const db = openDatabase({ url, name: "audit", statementTimeoutMs });
-  return work(db).finally(async () => db.close());
+  try {
+    return await work(db);
+  } finally {
+    await db.close();
+  }
 }
 
 /** Recomputes the chain; with heads that were kept elsewhere a tail that was cut off shows too. */

@@ -290,7 +290,7 @@ describe("reading", () => {
     const proposal = (await command("adjust", "operator", { account: "bob", asset: "USDT", amount: "-9000000" })).body;
     const refused = await approve(proposal, "officer");
     expect([refused.status, refused.body.state]).toEqual([422, "refused"]);
-    const { seq } = refused.body.facts[0]?.facts[0] as { seq: number };
+    const seq = refused.body.facts[0]?.facts[0]?.seq ?? 0;
     const receipt = await exchange.get<{ receipt: { kind: string } }>(`/v1/accounts/bob/receipts/${seq}`, "viewer");
     expect(receipt.body.receipt).toMatchObject({ kind: "rejection", subject: { account: "bob" } });
     expect((await exchange.get(`/v1/accounts/alice/receipts/${seq}`, "viewer")).status).toBe(404);
