@@ -20,6 +20,7 @@ import { accountHandlers } from "./reading/accounts.ts";
 import { entityHandlers } from "./reading/entities.ts";
 import { operatorHandlers } from "./reading/operators.ts";
 import { peopleHandlers } from "./reading/people.ts";
+import { recordHandlers } from "./reading/records.ts";
 import { replayHandlers } from "./reading/replays.ts";
 import { ruleHandlers } from "./reading/rules.ts";
 import { RulesInForce } from "./rules-in-force.ts";
@@ -46,6 +47,7 @@ async function serve(app: App, parts: Parts): Promise<void> {
       ...accountHandlers(parts),
       ...replayHandlers(parts),
       ...operatorHandlers(parts),
+      ...recordHandlers(parts),
       ...ruleHandlers(parts),
       ...entityHandlers(parts),
       ...commandHandlers(parts, new Commands(parts, outcomes)),

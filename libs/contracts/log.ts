@@ -167,6 +167,8 @@ export type EntryBody =
       readonly state: HaltState;
       readonly reason: string;
     }
+  /** By an operator: so much of a position is closed at its mark against the head of the queue. */
+  | { readonly k: "deleverage"; readonly account: string; readonly instrument: string; readonly qty: Amount }
   | { readonly k: "expire"; readonly instrument: string; readonly price: Amount }
   | TimeEntry
   | OutcomeEntry;

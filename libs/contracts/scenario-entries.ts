@@ -35,7 +35,7 @@ export type AskEntry =
   | { readonly k: "ask"; readonly what: "reduce"; readonly account: string };
 
 /** Entries of the log that a file may not hold: outcomes, settling and what only a matching engine or a process can say. */
-type LiveOnly = OutcomeEntry | { readonly k: "settle" | "fill" | "attest" | "session" | "refused" };
+type LiveOnly = OutcomeEntry | { readonly k: "settle" | "fill" | "attest" | "session" | "deleverage" | "refused" };
 export type LogEntry = Exclude<EntryBody, LiveOnly>;
 
 export type ScenarioEntry = (LogEntry | StageEntry | AskEntry) & { readonly t: number };

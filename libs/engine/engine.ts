@@ -22,6 +22,7 @@ import { applyExpire, applyHalt, applyRefused, applyRules, applySettle, endEmerg
 import { applyCash, applyFundTopUp, applyTransfer } from "./entries/cash.ts";
 import { applyAttest } from "./entries/attest.ts";
 import { applyWithdrawn, bookCancel, bookOrder } from "./entries/booked-order.ts";
+import { applyDeleverage } from "./entries/deleverage.ts";
 import { applyHalf } from "./entries/fill.ts";
 import { applyFrame } from "./entries/frame.ts";
 import { applyMargin, applyMode } from "./entries/modes.ts";
@@ -246,6 +247,8 @@ export class Engine {
         return applyRules(machine, entry);
       case "halt":
         return applyHalt(machine, entry);
+      case "deleverage":
+        return applyDeleverage(machine, entry);
       case "expire":
         return applyExpire(machine, entry);
       case "time":

@@ -26,7 +26,7 @@ const permits = (user: User, verb: "PUB" | "SUB", subjects: readonly string[]): 
   permitted(nats.ports[0] as number, user, verb, subjects);
 
 const log = (...kinds: string[]): string[] => kinds.map((kind) => `risk.log.0.${kind}`);
-const operatorKinds = ["cash", "fund", "house", "transfer", "mode", "margin", "convert", "rules", "halt"];
+const operatorKinds = ["deleverage", "cash", "fund", "house", "transfer", "mode", "margin", "convert", "rules", "halt"];
 const mayLog: Readonly<Record<User, readonly string[]>> = {
   "mark-price": ["frame"],
   venue: ["order", "cancel", "fill", "attest", "blocked", "withdrawn", "cancelled", "closed"],

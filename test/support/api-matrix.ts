@@ -49,6 +49,7 @@ export const matrix = table(`
   command-adjust   | 401    | 403 | 403   | 403    | ok       | ok      | 403
   command-transfer | 401    | 403 | 403   | 403    | ok       | ok      | 403
   command-settle   | 401    | 403 | 403   | 403    | ok       | ok      | 403
+  command-deleverage | 401  | 403 | 403   | 403    | ok       | ok      | 403
   command-saga     | 401    | 403 | 403   | 403    | ok       | ok      | 403
   keys             | 401    | 403 | 403   | 403    | 403      | 403     | ok
   key-create       | 401    | 403 | 403   | 403    | 403      | 403     | ok

@@ -90,6 +90,7 @@ export const liveEntries: Readonly<Record<LiveKind, Readonly<Record<string, unkn
     },
   },
   halt: { k: "halt", ...operator, scope: "account", id: "alice", state: "reduce_only", reason: "drill, é" },
+  deleverage: { k: "deleverage", ...operator, account: "alice", instrument: "BTC-PERP", qty: "0.5", trace },
   expire: { k: "expire", ...header, source: "scheduler", instrument: "BTC-0326", price: "50000" },
   session: { k: "session", ...header, source: "scheduler", session: "day", start: 1_759_968_000_000 },
   time: { k: "time", ...header, source: "clock" },

@@ -125,6 +125,12 @@ async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Pla
       const entries = [{ shard, body: { k: "cash", account, asset, amount } as const }];
       return { entries, secondPerson: moved, usd: worth(parts, asset, amount) };
     }
+    case "deleverage": {
+      const { account, instrument, qty } = asking.payload as Payload<"deleverage">;
+      const shard = shardOf(await parts.rules.ownerOf(account), parts.settings.shards);
+      const entries = [{ shard, body: { k: "deleverage", account, instrument, qty } as const }];
+      return { entries, secondPerson: "it closes positions of others", usd: null };
+    }
     case "transfer":
       return transferPlan(parts, asking.payload as Payload<"transfer">);
     case "settle": {

@@ -1,16 +1,10 @@
 import {
-  acknowledgeAlert,
-  appendAudit,
-  Corrupt,
-  readAlerts,
-  readAudit,
   readFacts,
   readFactsOfSaga,
   readHalts,
   readReconciliations,
   readSaga,
   readSagas,
-  verifyAudit,
 } from "#libs/adapters/postgres/index.ts";
 import type { ExchangeReply, ShardStatus } from "#libs/contracts/live/margin.ts";
 import { NoResponders, BusTimeout, BusRefused } from "#libs/adapters/nats/index.ts";
@@ -55,7 +49,7 @@ async function exchange({ bus, settings }: Parts) {
   return Object.fromEntries(await Promise.all(asked));
 }
 
-/** Routes by which operators see everything but rules and commands. */
+/** Routes by which operators see the state of everything. */
 export function operatorHandlers(parts: Parts): Handlers {
   const { db, settings } = parts;
   return {
@@ -97,34 +91,6 @@ export function operatorHandlers(parts: Parts): Handlers {
         ...(account === undefined ? {} : { account }),
       });
       return { body: { facts, before: facts.length < limit ? null : (facts.at(-1)?.seq ?? null) } };
-    },
-    async alerts() {
-      return { body: { alerts: (await readAlerts(db)).map((alert) => ({ ...alert, told: undefined })) } };
-    },
-    async "alert-acknowledge"({ principal, params }) {
-      const id = params["alert"] as string;
-      const seen = await db.transaction(async (client) => {
-        const alert = await acknowledgeAlert(client, id, principal.id);
-        if (alert === null) throw new ApiRefused("not_found");
-        if (alert.ack?.by === principal.id)
-          await appendAudit(client, { actor: principal.id, action: "alert.acknowledge", detail: { id } });
-        return alert;
-      });
-      return { body: seen };
-    },
-    async audit({ query }) {
-      const after = Number(query["after"] ?? 0);
-      const records = await readAudit(db, after, pageSize(query));
-      return { body: { records, next: records.at(-1)?.seq ?? after } };
-    },
-    async "audit-verify"() {
-      try {
-        const { seq, hash } = await verifyAudit(db);
-        return { body: { holds: true, why: null, seq, hash } };
-      } catch (error) {
-        if (!(error instanceof Corrupt)) throw error;
-        return { body: { holds: false, why: error.message, seq: 0, hash: null } };
-      }
     },
     async reconciliations({ query }) {
       return { body: { runs: await readReconciliations(db, knownShard(parts, query["shard"])) } };

@@ -54,6 +54,8 @@ export const commandPayloads = {
   transfer: record({ from: Id, to: Id, asset: Id, amount: Amount }),
   /** Trading stops for good and positions settle at this price. */
   settle: record({ instrument: Id, price: Amount }),
+  /** Contracts of a position that are closed at its mark against the head of the queue: ADL-19. */
+  deleverage: record({ account: Id, instrument: Id, qty: Amount }),
   /** A liquidation stops at the next edge of a step, with its account paused, or goes on. */
   saga: record({ shard: Id, saga: SagaId, action: oneOf("park", "resume") }),
 } as const;

@@ -327,6 +327,7 @@ const summaries: Readonly<Record<(typeof operations)[number], string>> = {
   adjust: "Propose a booking of an account's cash.",
   transfer: "Propose to move cash between two accounts.",
   settle: "Propose to stop an instrument for good and to settle it at a price.",
+  deleverage: "Propose to close part of a position at its mark against the head of the deleveraging queue.",
   saga: "Park a liquidation, or propose that it goes on.",
 };
 

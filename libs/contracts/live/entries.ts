@@ -88,6 +88,7 @@ export const liveEntrySchemas = {
     state: oneOf("normal", "reduce_only", "no_new_orders", "cancel_all", "paused"),
     reason: Text,
   }),
+  deleverage: entry("deleverage", { account: Id, instrument: Id, qty: Amount }),
   expire: entry("expire", { instrument: Id, price: Amount }),
   session: entry("session", { session: oneOf("day", "week"), start: Time }),
   time: entry("time", {

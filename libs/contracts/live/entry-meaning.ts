@@ -78,6 +78,9 @@ function checkBody(entry: Entry, problems: ProblemList): void {
       positive(problems, entry.qty, "qty");
       if (entry.k === "order") positive(problems, entry.stop, "stop");
       return positive(problems, entry.price, "price");
+    case "deleverage":
+      trader(problems, entry.account, "account");
+      return positive(problems, entry.qty, "qty");
     case "frame":
       return checkFrame(entry, problems);
     case "time":

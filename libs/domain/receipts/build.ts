@@ -111,7 +111,8 @@ export interface AdlReceipt extends ReceiptHead {
   readonly account: string;
   readonly mode: PoolMode;
   readonly instrument: string;
-  readonly saga: string;
+  /** Null: by an operator. */
+  readonly saga: string | null;
   readonly score: Score;
   readonly rank: number;
   readonly policy: string;

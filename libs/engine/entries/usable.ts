@@ -219,6 +219,13 @@ function needAll(machine: Machine, entry: Entry): void {
     case "funding":
       needAmounts(entry.rate);
       return needPrices(machine, needInstrument(machine, entry.instrument));
+    case "deleverage": {
+      const instrument = needInstrument(machine, entry.instrument);
+      needTrader(machine, entry.account);
+      needLots(machine, instrument, entry.qty);
+      needPrices(machine, instrument);
+      return needAccountPrices(machine, entry.account);
+    }
     case "expire":
       return needSettlement(machine, entry);
     case "rules":

@@ -169,7 +169,7 @@ export function deleverage(machine: Machine, saga: Saga): StageResult {
     const { result, asked } = allocation(machine, { instrument, side, need: held.abs(), price, policy, ranking });
     const publication = publish(
       machine,
-      saga,
+      saga.id,
       { instrument, side, price, need: held.abs(), ranking, policy },
       asked,
       result,
@@ -187,7 +187,13 @@ export function deleverage(machine: Machine, saga: Saga): StageResult {
 }
 
 /** ADL-16: the decision as one text of exact numbers, and its hash; those in the ranking who were not asked play no part in it. */
-function publish(machine: Machine, saga: Saga, terms: AllocationTerms, asked: Asked, result: Allocation): string {
+export function publish(
+  machine: Machine,
+  saga: string | null,
+  terms: AllocationTerms,
+  asked: Asked,
+  result: Allocation,
+): string {
   const rules = machine.instrument(terms.instrument);
   const publication = adlPublication({
     instrument: rules.id,
@@ -204,7 +210,7 @@ function publish(machine: Machine, saga: Saga, terms: AllocationTerms, asked: As
   });
   const hash = sha256(new TextEncoder().encode(publication));
   machine.fact("adl.allocated", {
-    saga: saga.id,
+    saga,
     instrument: rules.id,
     side: terms.side,
     policy: terms.policy,
@@ -248,43 +254,65 @@ function takeChunk(machine: Machine, saga: Saga): StageResult {
   return "judge";
 }
 
-/** One counterparty: both sides closed at exactly p_bk, as one transaction; its orders on the instrument go (ADL-18). */
+/** One counterparty of a saga. */
 function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking): void {
+  const closing = { ...under, account: saga.account, saga: saga.id, step: saga.step + 1, liquidation: true };
+  const rounding = closeAgainst(machine, closing, taking);
+  if (rounding === null) return;
+  noteRounding(saga, machine.book.settleIndex(under.instrument), rounding);
+  saga.closed = true;
+  saga.step += 1;
+}
+
+/** Whose position is closed against others, at which price, and in whose name. */
+export interface Closing extends Pick<Deleveraging, "instrument" | "price" | "need" | "publication"> {
+  readonly account: number;
+  /** Null: by an operator (ADL-19). */
+  readonly saga: string | null;
+  readonly step: number;
+  readonly liquidation: boolean;
+}
+
+/**
+ * One counterparty: both sides closed at exactly the price, as one transaction; its orders on the instrument go (ADL-18). Returns what the
+ * roundings took; null: there is nothing to take any more.
+ */
+export function closeAgainst(machine: Machine, closing: Closing, taking: Taking): Rational | null {
   const { book } = machine;
-  const { instrument, price } = under;
+  const { account: closed, instrument, price } = closing;
   const rules = machine.instrument(instrument);
   const settle = book.settleIndex(instrument);
-  const held = heldBy(machine, saga, instrument);
+  const own = book.row(closed, instrument);
+  const held = contractsOf(rules, book.qty(own));
   const theirs = contractsOf(rules, book.qty(taking.row));
   const qty = Rational.min(Rational.min(taking.qty, held.abs()), theirs.abs());
-  if (qty.isZero() || theirs.sign === held.sign) return;
+  if (qty.isZero() || theirs.sign === held.sign) return null;
   const mode = book.isIsolated(taking.row) ? "isolated" : "cross";
   const signed = held.sign > 0 ? qty.negated() : qty;
   const place = placeOf(machine, instrument, held.sign > 0 ? "short" : "long", taking.row);
-  const own = book.row(saga.account, instrument);
   for (const row of [own, taking.row]) bookAccruedFunding(machine, row);
   const draft = machine.ledger.begin();
-  fillSide(machine, draft, { account: saga.account, instrument, qty: signed, price, liquidation: true });
+  const terms = { instrument, price };
+  const { liquidation } = closing;
+  const mine = fillSide(machine, draft, { ...terms, account: closed, qty: signed, liquidation });
   const other = fillSide(machine, draft, {
+    ...terms,
     account: taking.account,
-    instrument,
     qty: signed.negated(),
-    price,
     liquidation: false,
   });
-  draft.cash(badDebtAccount, settle, other.deficit.negated());
-  noteRounding(saga, settle, draft.residueToRounding(settle));
+  const deficit = mine.deficit.plus(other.deficit);
+  draft.cash(badDebtAccount, settle, deficit.negated());
+  const rounding = draft.residueToRounding(settle);
   draft.book("fill");
-  if (other.deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: other.deficit, instrument, saga: null });
-  saga.closed = true;
-  saga.step += 1;
+  if (deficit.sign > 0) coverDeficit(machine, { asset: settle, amount: deficit, instrument, saga: null });
   cancelOrders(machine, taking.account, instrument, "deleveraged");
   const account = machine.accountName(taking.account);
   const seq = machine.fact("adl.filled", {
-    saga: saga.id,
-    step: saga.step,
+    saga: closing.saga,
+    step: closing.step,
     account,
-    against: machine.accountName(saga.account),
+    against: machine.accountName(closed),
     instrument: rules.id,
     side: signed.sign < 0 ? "buy" : "sell",
     qty: qty.toStringDown(),
@@ -294,22 +322,23 @@ function take(machine: Machine, saga: Saga, under: Deleveraging, taking: Taking)
     rank: place.rank,
     score: scoreText(place.score),
   });
-  noteMoved(machine, seq, { account: saga.account, against: taking.account, instrument }, signed);
+  noteMoved(machine, seq, { account: closed, against: taking.account, instrument }, signed);
   adlReceipt(machine, seq, {
     account,
     mode,
     instrument: rules.id,
-    saga: saga.id,
+    saga: closing.saga,
     score: place.score,
     rank: place.rank,
     policy: rules.adlPolicy,
-    need: under.need,
+    need: closing.need,
     qty,
     price,
-    publication: under.publication,
+    publication: closing.publication,
     changes: {},
   });
-  cancelUncoveredReduceOnly(machine, saga.account, instrument);
+  cancelUncoveredReduceOnly(machine, closed, instrument);
   releaseIfFlat(machine, taking.row);
-  if (!book.isIsolated(own)) releaseIfFlat(machine, own);
+  if (!liquidation || !book.isIsolated(own)) releaseIfFlat(machine, own);
+  return rounding;
 }
