@@ -1,5 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { Buckets } from "#apps/api/http/buckets.ts";
 import { issueToken, newKeyPair, type Role } from "#libs/access/index.ts";
 import { migrate } from "#libs/adapters/postgres/index.ts";
 import { routes } from "#libs/contracts/api/routes.ts";
@@ -140,12 +141,20 @@ test("without a shard questions are refused as such, with when to ask again", as
 });
 
 test("one principal's flood is answered 429, and nobody else notices", async () => {
-  const replies = await Promise.all(Array.from({ length: 130 }, async () => halt("{", "flooder")));
-  const limited = replies.filter(({ status }) => status === 429);
-  expect(limited.length).toBeGreaterThan(0);
-  expect(limited[0]).toMatchObject({ code: "rate_limited" });
-  expect(Number(limited[0]?.headers.get("retry-after"))).toBeGreaterThan(0);
+  const headers = { authorization: `Bearer ${await token("flooder", "viewer")}` };
+  const replies = await Promise.all(Array.from({ length: 600 }, async () => fetch(`${url}/v1/me`, { headers })));
+  const limited = replies.find(({ status }) => status === 429);
+  expect(await limited?.json()).toMatchObject({ error: { code: "rate_limited", retryAfterMs: expect.any(Number) } });
+  expect(Number(limited?.headers.get("retry-after"))).toBeGreaterThan(0);
   expect(await halt("{", "somebody")).toMatchObject({ status: 400 });
+});
+
+test("a principal has a burst, then so many a second, and the oldest of too many is forgotten", () => {
+  const buckets = new Buckets({ burst: 2, perSecond: 10, kept: 2 });
+  expect([buckets.take("a", 0), buckets.take("a", 0), buckets.take("a", 0)]).toEqual([0, 0, 100]);
+  expect([buckets.take("a", 100), buckets.take("a", 100)]).toEqual([0, 100]);
+  expect([buckets.take("b", 100), buckets.take("c", 100), buckets.size]).toEqual([0, 0, 2]);
+  expect(buckets.take("a", 100)).toBe(0);
 });
 
 test("browsers are told what they may do: nothing of others', and nothing from elsewhere", async () => {
