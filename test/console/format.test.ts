@@ -6,6 +6,7 @@ import {
   exact,
   fixed,
   instant,
+  moment,
   percent,
   price,
   ratio,
@@ -46,6 +47,7 @@ const shown = table(`
   ratio   | -0.25                 | −0.250           | as written
   price   | 5614.123456           | 5,614.123        | as written
   price   | 50000                 | 50,000.00        | as written
+  price   | 0.181904834332748992  | 0.181905         | six digits that matter
   price   | 0.000012345           | 0.000012345      | as written
 `);
 const how: Record<string, (amount: string) => string> = {
@@ -89,6 +91,8 @@ test("times are said in the unit that says enough", () => {
     "10 d",
   ]);
   expect(instant(1584012725000)).toBe("2020-03-12 11:32:05");
+  expect(moment(1584012725000, 1584000000000)).toBe("11:32:05");
+  expect(moment(1584112725000, 1584012725000)).toBe("2020-03-13 15:18:45");
 });
 
 const amounts = fc.tuple(fc.bigInt(-(10n ** 38n), 10n ** 38n)).map(([value]) => ({ value, text: amountOf(value) }));

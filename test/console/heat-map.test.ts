@@ -61,6 +61,6 @@ test("the most dangerous stand at the left, wide enough to be seen however small
     within,
   );
   expect(placed.map(({ tile: { key } }) => key)).toEqual(["lost", "safe"]);
-  expect(placed[0]?.box).toMatchObject({ x: 0, width: 26 });
-  expect(placed[1]?.box).toMatchObject({ x: 26, width: 614 });
+  expect(placed[0]?.box).toMatchObject({ x: 0, width: 44 });
+  expect(placed[1]?.box).toMatchObject({ x: 44, width: 596 });
 });

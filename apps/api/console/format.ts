@@ -93,13 +93,15 @@ export function ratio(value: string | null | undefined): string {
   return fixed(value, digits > 3 ? 0 : digits > 1 ? 1 : 3, "down");
 }
 
-/** A price as sent, at least to two places where it is above one. */
+/** A price: at least two places where it is above one, six digits that matter where it is below. */
 export function price(value: string | null | undefined): string {
   if (value === null || value === undefined) return none;
   const plain = amountOf(units(value));
   const fraction = plain.split(".")[1]?.length ?? 0;
   const digits = (magnitude(plain).split(".")[0] ?? "").replace(/^0+/, "").length;
-  return display(digits > 0 ? rounded(plain, Math.min(Math.max(fraction, 2), Math.max(2, 7 - digits))) : plain);
+  if (digits > 0) return display(rounded(plain, Math.min(Math.max(fraction, 2), Math.max(2, 7 - digits))));
+  const zeros = /^0*/.exec(plain.split(".")[1] ?? "")?.[0].length ?? 0;
+  return display(trimmed(rounded(plain, Math.min(scale, zeros + 6))));
 }
 
 /** How long, in the largest unit that says enough. */
@@ -119,6 +121,9 @@ export const clock = (t: number | null | undefined): string =>
 /** `2020-03-12 11:32:05`, UTC. */
 export const instant = (t: number | null | undefined): string =>
   t === null || t === undefined ? none : new Date(t).toISOString().slice(0, 19).replace("T", " ");
+/** The time of the day where it is the day of `t`, the date too where it is another. */
+export const moment = (at: number, t: number | null): string =>
+  t !== null && instant(at).slice(0, 10) === instant(t).slice(0, 10) ? clock(at) : instant(at);
 export const whole = (count: number | null | undefined): string =>
   count === null || count === undefined ? none : grouped(String(Math.trunc(count)));
 

@@ -1,4 +1,4 @@
-/** The waterfall, whose last stage settles whatever there is to settle, bad debt or not, by the number of its stage (docs/rules/liquidation.md). */
+/** The waterfall whose last stage is for bad debt too, by the number of its stage (docs/rules/liquidation.md). */
 export const stageNames: Readonly<Record<number, string>> = {
   1: "Lock",
   2: "Partial",
@@ -6,5 +6,5 @@ export const stageNames: Readonly<Record<number, string>> = {
   4: "Providers",
   5: "Fund-backed",
   6: "ADL",
-  7: "Bad debt, settling",
+  7: "Settle",
 };

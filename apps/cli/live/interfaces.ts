@@ -48,8 +48,8 @@ export async function makeInterfaces(): Promise<Interfaces> {
     },
     lines: [
       `API      ${url}/docs/`,
-      `console  ${url}/console/   log in with one of these tokens:`,
-      ...[...tokens].map(([role, token]) => `${role.padEnd(9)}${token}`),
+      `console  ${url}/console/   each of these links logs in as the role before it:`,
+      ...[...tokens].map(([role, token]) => `${role.padEnd(9)}${url}/console/#token=${token}`),
     ],
     check: async () => checkInterfaces(url, tokens),
   };

@@ -47,16 +47,21 @@ export interface Placed {
   readonly box: Box;
 }
 
-const zoneWidthMin = 26;
+const zoneWidthMin = 44;
 
-/** Zones side by side, the most dangerous at the left, each as wide as its share of notional; inside, pools by notional. */
+/**
+ * Zones side by side, the most dangerous at the left, wider with their notional, but by its root: what is safe is mostly the largest,
+ * and must not push what is not out of sight. Inside a zone areas are as notional.
+ */
 export function placeTiles(tiles: readonly Tile[], within: Box): Placed[] {
   const groups = zones.map((_, zone) =>
     tiles
       .filter((tile) => zoneOf(tile.ratio) === zone && !isZero(tile.notionalUsd))
       .sort((a, b) => compare(b.notionalUsd, a.notionalUsd) || (a.key < b.key ? -1 : 1)),
   );
-  const weights = groups.map((group) => group.reduce((total, { notionalUsd }) => total + drawn(notionalUsd), 0));
+  const weights = groups.map((group) =>
+    Math.sqrt(group.reduce((total, { notionalUsd }) => total + drawn(notionalUsd), 0)),
+  );
   const widths = widthsOf(weights, within.width);
   const placed: Placed[] = [];
   let x = within.x;
@@ -72,7 +77,7 @@ export function placeTiles(tiles: readonly Tile[], within: Box): Placed[] {
   return placed;
 }
 
-/** As their shares, but none that has anything so narrow that it could be overlooked. */
+/** As their weights, but none that has anything so narrow that it could be overlooked. */
 function widthsOf(weights: readonly number[], width: number): number[] {
   const total = weights.reduce((sum, one) => sum + one, 0);
   if (total === 0) return weights.map(() => 0);

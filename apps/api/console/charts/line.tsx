@@ -94,6 +94,7 @@ function optionsOf(latest: { readonly current: LineChartProps }, width: number):
       {
         ...axis,
         size: 28,
+        space: 76,
         ...(xIsTime === false ? {} : { values: (_chart, at) => at.map((seconds) => clock(seconds * 1_000)) }),
       },
       { ...axis, size: 58, values: (_chart, values) => values.map(show) },

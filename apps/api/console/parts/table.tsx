@@ -24,6 +24,8 @@ export function Table<Row>(props: {
   readonly keyOf: (row: Row) => string;
   readonly none: string;
   readonly toneOf?: (row: Row) => string;
+  /** Scrolls by itself beyond a screen's half. */
+  readonly tall?: boolean;
 }) {
   const [sorted, setSorted] = useState<{ readonly at: number; readonly down: boolean } | null>(null);
   const [shown, setShown] = useState(rowsAtOnce);
@@ -34,7 +36,7 @@ export function Table<Row>(props: {
       ? props.rows
       : [...props.rows].sort((a, b) => (sorted?.down === true ? order(b, a) : order(a, b)));
   return (
-    <div class="scroll" tabIndex={0} role="region" aria-label={props.caption}>
+    <div class={props.tall === true ? "scroll tall" : "scroll"} tabIndex={0} role="region" aria-label={props.caption}>
       <table>
         <caption class="unseen">{props.caption}</caption>
         <thead>

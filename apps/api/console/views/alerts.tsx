@@ -8,6 +8,7 @@ import { Awaiting, Freshness } from "../parts/freshness.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { type ApiProblem, asProblem, freshId, command } from "../rest.ts";
 import { mayCommand } from "../session.ts";
+import { now } from "../ticking.ts";
 
 const tones = { yellow: "watch", orange: "warn", red: "bad" } as const;
 const levels = ["red", "orange", "yellow"] as const;
@@ -25,17 +26,19 @@ export function Alerts() {
       {seen.data === null ? (
         <Awaiting of={seen} what="the alerts" />
       ) : (
-        <Shown alerts={Object.values(seen.data.alerts)} t={seen.t ?? 0} />
+        <Shown alerts={Object.values(seen.data.alerts)} />
       )}
     </>
   );
 }
 
-function Shown({ alerts, t }: { readonly alerts: readonly Alert[]; readonly t: number }) {
+function Shown({ alerts }: { readonly alerts: readonly Alert[] }) {
+  const open = alerts.filter(({ until, ack }) => until === null && ack === null);
+  const done = alerts.filter((alert) => !open.includes(alert));
   const [problem, setProblem] = useState<ApiProblem | null>(null);
   const acknowledge = (alert: Alert): void => {
     setProblem(null);
-    command(`/v1/alerts/${encodeURIComponent(alert.id)}/ack`, {}, freshId()).catch((thrown: unknown) =>
+    command(`/v1/alerts/${encodeURIComponent(alert.id)}/acknowledge`, {}, freshId()).catch((thrown: unknown) =>
       setProblem(asProblem(thrown)),
     );
   };
@@ -58,29 +61,40 @@ function Shown({ alerts, t }: { readonly alerts: readonly Alert[]; readonly t: n
         </Figures>
       </Card>
       <Problem of={problem} />
-      {alerts.length === 0 ? <Nothing>Nothing is wrong that an alert watches.</Nothing> : null}
-      {asAlerts(alerts).map(([group, members]) => (
-        <Card key={group} title={group} class="alert-group" aside={`${members.length}`}>
-          <ul class="alerts">
-            {members.map((alert) => (
-              <AlertRow key={alert.id} alert={alert} t={t} acknowledge={() => acknowledge(alert)} />
-            ))}
-          </ul>
-        </Card>
-      ))}
+      <Groups title="Open" alerts={open} none="Nothing is wrong that an alert watches." acknowledge={acknowledge} />
+      {done.length === 0 ? null : (
+        <Groups title="Over, or seen by somebody" alerts={done} none="" acknowledge={acknowledge} />
+      )}
     </>
   );
 }
 
-function AlertRow({
-  alert,
-  t,
-  acknowledge,
-}: {
-  readonly alert: Alert;
-  readonly t: number;
-  readonly acknowledge: () => void;
+function Groups(props: {
+  readonly title: string;
+  readonly alerts: readonly Alert[];
+  readonly none: string;
+  readonly acknowledge: (alert: Alert) => void;
 }) {
+  return (
+    <Card title={props.title} aside={whole(props.alerts.length)}>
+      {props.alerts.length === 0 ? <Nothing>{props.none}</Nothing> : null}
+      {asAlerts(props.alerts).map(([group, members]) => (
+        <section key={group} class="alert-group" aria-label={group}>
+          <h3>{group}</h3>
+          <ul class="alerts">
+            {members.map((alert) => (
+              <AlertRow key={alert.id} alert={alert} acknowledge={() => props.acknowledge(alert)} />
+            ))}
+          </ul>
+        </section>
+      ))}
+    </Card>
+  );
+}
+
+function AlertRow({ alert, acknowledge }: { readonly alert: Alert; readonly acknowledge: () => void }) {
+  // Alerts are of the machines' clock, not of the market's.
+  void now.value;
   const { level, title, code, since, until, count, ack } = alert;
   return (
     <li class={tones[level]}>
@@ -88,8 +102,8 @@ function AlertRow({
       <div>
         <strong>{title}</strong>
         <p class="faint">
-          <code>{code}</code> · since {instant(since)} ({duration(Math.max(0, (until ?? t) - since))}) · {whole(count)}×
-          {until === null ? "" : ` · over since ${instant(until)}`}
+          <code>{code}</code> · since {instant(since)} ({duration(Math.max(0, (until ?? Date.now()) - since))}) ·{" "}
+          {whole(count)}×{until === null ? "" : ` · over since ${instant(until)}`}
         </p>
       </div>
       {ack === null ? (

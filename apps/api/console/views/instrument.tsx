@@ -55,7 +55,7 @@ function Parts({ data, seen }: { readonly data: InstrumentData; readonly seen: S
             label={`Mark of ${data.instrument} since this page was opened; now ${price(data.price)}.`}
             x={points.x}
             series={[{ name: "mark", values: points.y, line: 1, filled: true }]}
-            height={210}
+            height={330}
             show={(value) => value.toPrecision(6)}
           />
         </Card>

@@ -125,6 +125,7 @@ function Ended({ answer }: { readonly answer: Answer<Sagas> }) {
         rows={answer.data?.sagas ?? []}
         keyOf={({ shard, id }) => `${shard} ${id}`}
         none={answer.asking ? "Asking …" : "None has ended yet."}
+        tall
       />
     </Card>
   );

@@ -5,7 +5,7 @@ import { compare, drawn, quotient, sum } from "../amounts.ts";
 import { HeatMap } from "../charts/heat-map.tsx";
 import type { Tile } from "../charts/heat-zones.ts";
 import { scopeText, stateTone, stateWords } from "../exchange-state.ts";
-import { duration, instant, percent, price, ratio, short, usd, whole, words } from "../format.ts";
+import { duration, moment, percent, price, ratio, short, usd, whole, words } from "../format.ts";
 import { stageNames } from "../liquidation-stages.ts";
 import { type Seen, useChannel } from "../live.ts";
 import { Card, Figure, Figures, Meter, Nothing, Tag } from "../parts/basics.tsx";
@@ -39,10 +39,14 @@ function Parts({ data, seen }: { readonly data: OverviewData; readonly seen: See
       <div class="grid">
         <Accounts pools={data.pools} />
         <Stages stages={data.stages} />
-        <Funds funds={data.funds} />
-        <Marks marks={data.marks} t={seen.t} />
-        <Halts data={data} />
-        <Latencies data={data} />
+        <div class="half column">
+          <Funds funds={data.funds} />
+          <Halts data={data} t={seen.t} />
+        </div>
+        <div class="half column">
+          <Marks marks={data.marks} t={seen.t} />
+          <Latencies data={data} />
+        </div>
       </div>
     </>
   );
@@ -224,7 +228,7 @@ function Stages({ stages }: { readonly stages: OverviewData["stages"] }) {
 function Funds({ funds }: { readonly funds: OverviewData["funds"] }) {
   const rows = Object.entries(funds).filter(([, fund]) => fund.balance !== "0" || fund.parked !== "0");
   return (
-    <Card title="Insurance funds" class="half">
+    <Card title="Insurance funds">
       {rows.length === 0 ? (
         <Nothing>No fund holds anything.</Nothing>
       ) : (
@@ -288,7 +292,7 @@ function Marks({ marks, t }: { readonly marks: OverviewData["marks"]; readonly t
   ];
   const rows = Object.entries(marks).map(([id, mark]) => ({ id, ...mark }));
   return (
-    <Card title="Marks" class="half flush">
+    <Card title="Marks" class="flush">
       <Table
         caption="Marks and their quality"
         columns={columns}
@@ -300,17 +304,17 @@ function Marks({ marks, t }: { readonly marks: OverviewData["marks"]; readonly t
   );
 }
 
-function Halts({ data }: { readonly data: OverviewData }) {
+function Halts({ data, t }: { readonly data: OverviewData; readonly t: number | null }) {
   const rows = Object.entries(data.halts).map(([key, halt]) => ({ key, ...halt }));
   const columns: readonly Column<(typeof rows)[number]>[] = [
     { name: "Scope", cell: scopeText },
     { name: "State", cell: ({ state }) => <Tag tone={stateTone[state]}>{stateWords[state]}</Tag> },
     { name: "Reason", cell: ({ reason, manual }) => `${words(reason)}${manual ? " (by hand)" : ""}` },
-    { name: "Since", cell: ({ since }) => instant(since), wide: true },
-    { name: "Until", cell: ({ until }) => (until === null ? "released" : instant(until)) },
+    { name: "Since", cell: ({ since }) => moment(since, t), wide: true },
+    { name: "Until", cell: ({ until }) => (until === null ? "released" : moment(until, t)) },
   ];
   return (
-    <Card title="Halts" class="half flush" aside={<a href={hrefOf("breakers")}>breakers</a>}>
+    <Card title="Halts" class="flush" aside={<a href={hrefOf("breakers")}>breakers</a>}>
       <Table
         caption="Halts in force"
         columns={columns}
@@ -345,7 +349,7 @@ function Latencies({ data }: { readonly data: OverviewData }) {
     },
   ];
   return (
-    <Card title="Latencies and shards" class="half flush">
+    <Card title="Latencies and shards" class="flush">
       <Table
         caption="Latencies since the process began"
         columns={columns}
