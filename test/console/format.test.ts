@@ -92,7 +92,7 @@ test("times are said in the unit that says enough", () => {
   ]);
   expect(instant(1584012725000)).toBe("2020-03-12 11:32:05");
   expect(moment(1584012725000, 1584000000000)).toBe("11:32:05");
-  expect(moment(1584112725000, 1584012725000)).toBe("2020-03-13 15:18:45");
+  expect(moment(1584112725000, 1584012725000)).toBe("03-13 15:18");
 });
 
 const amounts = fc.tuple(fc.bigInt(-(10n ** 38n), 10n ** 38n)).map(([value]) => ({ value, text: amountOf(value) }));

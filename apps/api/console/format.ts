@@ -121,9 +121,9 @@ export const clock = (t: number | null | undefined): string =>
 /** `2020-03-12 11:32:05`, UTC. */
 export const instant = (t: number | null | undefined): string =>
   t === null || t === undefined ? none : new Date(t).toISOString().slice(0, 19).replace("T", " ");
-/** The time of the day where it is the day of `t`, the date too where it is another. */
+/** The time of the day where it is the day of `t`, month, day and minute where it is another. */
 export const moment = (at: number, t: number | null): string =>
-  t !== null && instant(at).slice(0, 10) === instant(t).slice(0, 10) ? clock(at) : instant(at);
+  t !== null && instant(at).slice(0, 10) === instant(t).slice(0, 10) ? clock(at) : instant(at).slice(5, 16);
 export const whole = (count: number | null | undefined): string =>
   count === null || count === undefined ? none : grouped(String(Math.trunc(count)));
 
