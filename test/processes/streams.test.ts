@@ -1,4 +1,7 @@
+import { join } from "node:path";
 import { WebSocket } from "ws";
+import { rootFolder } from "#libs/process/root.ts";
+import { spawnApp } from "#libs/process/spawn-app.ts";
 import { StreamClient } from "#libs/client/index.ts";
 import { eventually } from "#test/support/live-shard.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -253,6 +256,25 @@ test("E08 frames that are too large, malformed, hostile or too many are refused;
   expect(await after.verdict({ op: "subscribe", channels: ["instrument.NONE"] })).toBe("unknown_channel");
   await after.close();
   expect(streams.app.running).toBe(true);
+});
+
+test("the examples do what they say", async () => {
+  const at = (name: string): string => join(rootFolder, "docs/examples/streams", name);
+  const token = await streams.token(["trader"], "bob");
+  const trader = await spawnApp("trader", {}, { program: at("trader.ts"), arguments: [streams.url, "bob", token] });
+  await trader.whenLine(({ text }) => String(text).includes("BTC-PERP: liquidation at"));
+  await createApiKey(db, {
+    id: "example",
+    subject: "example",
+    owner: null,
+    roles: ["viewer"],
+    label: "",
+    expiresAt: null,
+  });
+  const credentials = { KEY: "example", SECRET: secretOfKey(streams.keySecret, "example") };
+  const byKey = await spawnApp("by-key", credentials, { program: at("by-key.ts"), arguments: [streams.url] });
+  await byKey.whenLine(({ text }) => String(text).startsWith("BTC-PERP 4"));
+  await Promise.all([trader.stop(), byKey.stop()]);
 });
 
 /** A client of the library, with what it last knew of a channel. */

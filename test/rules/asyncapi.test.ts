@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { asyncApiText } from "#apps/cli/asyncapi.ts";
 import { liveEntrySchemas } from "#libs/contracts/live/entries.ts";
 import { rpcVerbs, tradingVerbs, venueVerbs } from "#libs/contracts/live/subjects.ts";
+import { channelKinds } from "#libs/contracts/stream/channels.ts";
 import { liveEntries } from "#test/support/live-entries.ts";
 
 const file = new URL("../../docs/asyncapi.json", import.meta.url);
@@ -14,6 +15,14 @@ interface Document {
   readonly channels: Readonly<Record<string, { address: string | null; messages: { message: { payload: object } } }>>;
 }
 const document = JSON.parse(asyncApiText()) as Document;
+
+test("docs/asyncapi-stream.json is what `plimsoll asyncapi --stream docs/asyncapi-stream.json` writes, by the schema of AsyncAPI", () => {
+  const text = asyncApiText(true);
+  expect(readFileSync(new URL("../../docs/asyncapi-stream.json", import.meta.url), "utf8")).toBe(text);
+  const validate = new Ajv({ strict: false, allErrors: true, logger: false, validateFormats: false }).compile(official);
+  expect(validate(JSON.parse(text)) ? [] : validate.errors).toEqual([]);
+  for (const name of Object.keys(channelKinds)) expect(text).toContain(`"${name}Snapshot"`);
+});
 
 test("docs/asyncapi.json is what `plimsoll asyncapi docs/asyncapi.json` writes", () => {
   expect(readFileSync(file, "utf8")).toBe(asyncApiText());
