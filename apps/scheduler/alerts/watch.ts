@@ -124,12 +124,11 @@ export class AlertWatch {
   async #askFollower(shard: string): Promise<void> {
     const pages = this.#pages.get(shard) as Pages;
     const until = monotonicMs() + limits.followerBudgetMs;
-    do await this.#askPage(shard, pages);
-    while (pages.next > 0 && monotonicMs() < until);
+    while ((await this.#askPage(shard, pages)) && pages.next > 0 && monotonicMs() < until);
   }
 
-  /** A page takes the place of what was said of its accounts before. */
-  async #askPage(shard: string, pages: Pages): Promise<void> {
+  /** A page takes the place of what was said of its accounts before; false: nobody has answered. */
+  async #askPage(shard: string, pages: Pages): Promise<boolean> {
     const { bus } = this.#parts;
     try {
       const asked = { from: pages.next };
@@ -145,8 +144,10 @@ export class AlertWatch {
       pages.exchange = exchange;
       pages.next = next ?? 0;
       pages.answeredAt = monotonicMs();
+      return true;
     } catch (error) {
       this.#parts.logger.debug({ error, shard }, "no follower says how far limits are used");
+      return false;
     }
   }
 
