@@ -83,7 +83,7 @@ const apps: Layer[] = [
   { zone: "apps/scheduler", values: [...production] },
   {
     zone: "apps/cli",
-    values: [...production, "libs/simulation", "commander", "log-update", "cli-table3", "picocolors", "esbuild"],
+    values: [...production, "libs/simulation", "commander", "log-update", "cli-table3", "picocolors", "esbuild", "ws"],
   },
   { zone: "apps/venue", values: [...production, "libs/simulation", "nodejs-order-book"] },
 ];

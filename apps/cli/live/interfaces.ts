@@ -2,14 +2,17 @@ import { randomBytes } from "node:crypto";
 import { issueToken, newKeyPair, type Role } from "#libs/access/index.ts";
 import { freePort } from "#libs/process/servers/index.ts";
 import type { Check } from "./ending.ts";
+import { tour } from "./interface-tour.ts";
 import type { Program } from "./processes.ts";
 
-/** People of a run. The trader is one of the crowd. */
+/** One of the crowd. */
+const trader = "trader-0001";
+/** People of a run. */
 const people: readonly { readonly subject: string; readonly role: Role; readonly owner?: string }[] = [
   { subject: "viewer", role: "viewer" },
   { subject: "operator", role: "operator" },
   { subject: "officer", role: "officer" },
-  { subject: "trader", role: "trader", owner: "trader-0001" },
+  { subject: "trader", role: "trader", owner: trader },
   { subject: "admin", role: "admin" },
 ];
 /** What people look at: it starts while the market runs already. */
@@ -19,15 +22,14 @@ export const interfacePrograms: readonly Program[] = [
 ];
 const lifetimeMs = 12 * 3_600_000;
 const keySecretBytes = 32;
-const withinMs = 3_000;
 
 export interface Interfaces {
   /** What the processes are told, with secrets made for this run alone. */
   readonly environment: Readonly<Record<string, string>>;
   /** Where people may look, with a token for each role. */
   readonly lines: readonly string[];
-  /** Whether everybody gets in, and the record of what they did holds. */
-  check(): Promise<Check>;
+  /** Whether everybody gets in, can do what is theirs, and sees what is so. */
+  tour(): Promise<Check[]>;
 }
 
 /** Ports and keys of a run's API and streams. */
@@ -35,6 +37,7 @@ export async function makeInterfaces(): Promise<Interfaces> {
   const { privateKey, jwks } = await newKeyPair();
   const [apiPort, streamPort] = [await freePort(), await freePort()];
   const url = `http://127.0.0.1:${apiPort}`;
+  const streamUrl = `ws://127.0.0.1:${streamPort}/v1/stream`;
   const tokens = new Map<string, string>();
   for (const { subject, role, owner } of people)
     tokens.set(role, await issueToken(privateKey, { subject, roles: [role], owner }, lifetimeMs, Date.now()));
@@ -48,29 +51,10 @@ export async function makeInterfaces(): Promise<Interfaces> {
     },
     lines: [
       `API      ${url}/docs/`,
+      `streams  ${streamUrl}`,
       `console  ${url}/console/   each of these links logs in as the role before it:`,
       ...[...tokens].map(([role, token]) => `${role.padEnd(9)}${url}/console/#token=${token}`),
     ],
-    check: async () => checkInterfaces(url, tokens),
+    tour: async () => tour({ apiUrl: url, streamUrl, tokens, account: trader }),
   };
-}
-
-async function checkInterfaces(url: string, tokens: ReadonlyMap<string, string>): Promise<Check> {
-  const what = "API and its audit";
-  const get = async (path: string, role = "viewer"): Promise<Response> =>
-    fetch(`${url}${path}`, {
-      headers: { authorization: `Bearer ${tokens.get(role) ?? ""}` },
-      signal: AbortSignal.timeout(withinMs),
-    });
-  try {
-    const wrong: string[] = [];
-    for (const role of tokens.keys()) if (!(await get("/v1/me", role)).ok) wrong.push(role);
-    for (const path of ["/docs/", "/v1/exchange"]) if (!(await get(path)).ok) wrong.push(path);
-    const { holds, seq } = (await (await get("/v1/audit/verify")).json()) as { holds: boolean; seq: number };
-    if (!holds) wrong.push("audit");
-    const detail = wrong.length === 0 ? `${tokens.size} roles, ${seq} records` : `refused: ${wrong.join(", ")}`;
-    return { what, ok: wrong.length === 0, detail };
-  } catch (error) {
-    return { what, ok: false, detail: error instanceof Error ? error.message : String(error) };
-  }
 }

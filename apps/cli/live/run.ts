@@ -80,9 +80,9 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
     const shown = await view.last();
     view.stop();
     const refusals = await drill.ended();
-    const served = await serving.then(async () => interfaces.check());
+    const served = await serving.then(async () => interfaces.tour());
     const checks = await reckon({ servers, processes, watch, model, shards: options.shards }, say);
-    return summarise(shown, options, [stagesReached(model, options.everyStage), refusals, served, ...checks]);
+    return summarise(shown, options, [stagesReached(model, options.everyStage), refusals, ...served, ...checks]);
   } finally {
     for (const one of stops.reverse()) await one();
   }
