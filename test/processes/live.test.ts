@@ -41,7 +41,10 @@ test(
     expect(summary.checks.map(({ what }) => what)).toEqual([
       "stages of the waterfall",
       "checks of the gate refuse",
-      "API and its audit",
+      "API lets everybody in",
+      "halt by one, release by two",
+      "stream = API",
+      "audit",
       "came to rest",
       "memory = matching engine",
       "memory = PostgreSQL, shard 0",
