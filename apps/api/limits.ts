@@ -32,6 +32,7 @@ export const limits = {
   factsOfEntry: 100_000,
   sweepMs: 2_000,
   sweepAtOnce: 20,
+  anchorMs: 60_000,
   outcomesWaiting: 1_000,
   rulesKeptMs: 500,
   diffMax: 2_000,

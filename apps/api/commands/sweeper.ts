@@ -1,4 +1,5 @@
 import {
+  auditHead,
   type CommandFacts,
   type CommandRow,
   type Database,
@@ -9,6 +10,7 @@ import {
 } from "#libs/adapters/postgres/index.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import { wait } from "#libs/process/backoff.ts";
+import { monotonicMs } from "#libs/process/clock.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import { limits } from "../limits.ts";
 import { outcomeOf } from "./outcomes.ts";
@@ -35,8 +37,24 @@ async function sweepOnce(db: Database): Promise<void> {
 
 /** Notes what nobody waited for: outcomes that came late or while no API ran, and proposals that have ended. Resolves when stopped. */
 export async function sweep(db: Database, logger: Logger, signal: AbortSignal): Promise<void> {
+  const anchor = anchoring(db, logger);
   while (!signal.aborted) {
-    await sweepOnce(db).catch((error: unknown) => logger.warn({ error }, "commands were not swept"));
+    await sweepOnce(db)
+      .then(anchor)
+      .catch((error: unknown) => logger.warn({ error }, "commands were not swept"));
     await wait(limits.sweepMs, signal);
   }
+}
+
+/** Writes the newest head of the audit's chain into the log of this process, which the database cannot change: at most every minute. */
+function anchoring(db: Database, logger: Logger): () => Promise<void> {
+  let written = 0;
+  let at = Number.NEGATIVE_INFINITY;
+  return async () => {
+    if (monotonicMs() - at < limits.anchorMs) return;
+    const { seq, hash } = await auditHead(db);
+    at = monotonicMs();
+    if (seq > written) logger.info({ head: `${seq}:${hash}` }, "audit head");
+    written = seq;
+  };
 }

@@ -124,7 +124,7 @@ function addRoute(app: FastifyInstance, route: Route, options: HttpOptions, buck
 /** Who may use the route and is not too fast. Rights come before the door: who may not ask is not told what was wrong. */
 async function admitted(
   route: Route,
-  { access }: HttpOptions,
+  { access, logger }: HttpOptions,
   buckets: Buckets,
   request: FastifyRequest,
 ): Promise<Principal> {
@@ -132,7 +132,11 @@ async function admitted(
   const principal = await login(access, request);
   const retryAfterMs = buckets.take(principal.id, monotonicMs());
   if (retryAfterMs > 0) throw new ApiRefused("rate_limited", { retryAfterMs });
-  if (!may(principal, route.right)) throw new ApiRefused("forbidden");
+  if (!may(principal, route.right)) {
+    // Nothing was done, so nothing is audited; who tried what they may not is for people to see.
+    logger.warn({ principal: principal.id, route: route.id }, "forbidden");
+    throw new ApiRefused("forbidden");
+  }
   return principal;
 }
 

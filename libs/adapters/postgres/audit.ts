@@ -39,6 +39,13 @@ export async function appendAudit(db: Queryable, record: AuditRecord): Promise<A
   return { seq: count(row.seq), hash: row.hash.toString("hex") };
 }
 
+/** The newest record: worth keeping where nobody who can write to the database can. */
+export async function auditHead(db: Queryable): Promise<AuditHead> {
+  const result = await db.query<{ seq: string; hash: Buffer }>({ text: "SELECT seq, hash FROM audit_head" });
+  const row = only(result);
+  return { seq: count(row.seq), hash: row.hash.toString("hex") };
+}
+
 interface Columns {
   seq: string;
   at: string;
