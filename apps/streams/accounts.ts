@@ -137,7 +137,11 @@ export class Accounts {
     const { machine } = of.engine;
     const { queues, logSeq } = this.#queuesOf(of, machine.book.findAccount(account), now);
     const kept = this.#pricesOf(of, watched, now);
-    const answer = answerAccount(machine, account, { queues, ...(kept === null ? {} : { prices: kept.byInstrument }) });
+    const answer = answerAccount(machine, account, {
+      queues,
+      withoutCash: true,
+      ...(kept === null ? {} : { prices: kept.byInstrument }),
+    });
     const prices = kept ?? this.#keepPrices(of, watched, answer, now);
     return { of, account, owner: this.#world.ownerOf(account), answer, queuesAt: logSeq, pricesAt: prices.logSeq };
   }

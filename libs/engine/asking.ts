@@ -53,6 +53,8 @@ export interface AskOptions {
   readonly alone?: boolean;
   /** Queues of deleveraging; otherwise they are made for this answer. */
   readonly queues?: Queues;
+  /** Balances of every asset are of no interest. */
+  readonly withoutCash?: boolean;
   /** By instrument, as they are to be answered; otherwise they are worked out. */
   readonly prices?: ReadonlyMap<string, PositionPrices>;
 }
@@ -86,7 +88,7 @@ export function answerAccount(machine: Machine, id: string, options: AskOptions 
     mm: health.mm.toStringUp(),
     ratio: ratioText(health.maintenanceEquity, health.mm),
     free: health.initialEquity.minus(health.im).toStringDown(),
-    cash: cashOf(machine, account),
+    cash: options.withoutCash === true ? {} : cashOf(machine, account),
     collateral: health.collateral.map((row) => ({
       asset: row.asset,
       balance: row.balance.toStringDown(),

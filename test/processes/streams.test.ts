@@ -258,6 +258,21 @@ test("E08 frames that are too large, malformed, hostile or too many are refused;
   expect(streams.app.running).toBe(true);
 });
 
+test("who loses an account while connected is told no more of it, and a login that ends ends the connection", async () => {
+  const brief = await RawStream.loggedIn(streams.url, await streams.token(["trader"], "bob", "brief", 2_000));
+  const stream = await as("fund");
+  expect(await stream.verdict({ op: "subscribe", channels: ["margin.alpha", "margin.beta"] })).toBe("ok");
+  await exchange.enter({ k: "rules", document: { ...exchangeRules, entities: { fund: { accounts: ["beta"] } } } });
+  const lost = await stream.until((frame) => frame["ok"] === false);
+  expect(lost).toMatchObject({ id: null, error: { code: "forbidden", ch: "margin.alpha" } });
+  const from = stream.frames.length;
+  await stream.until((frame) => frame["ch"] === "margin.beta", from);
+  expect(stream.frames.slice(from).filter((frame) => frame["ch"] === "margin.alpha")).toEqual([]);
+  expect(await stream.verdict({ op: "subscribe", channels: ["margin.alpha"] })).toBe("forbidden");
+  await stream.close();
+  expect(await brief.closed).toBe(closeCodes.unauthorised);
+});
+
 test("the examples do what they say", async () => {
   const at = (name: string): string => join(rootFolder, "docs/examples/streams", name);
   const token = await streams.token(["trader"], "bob");

@@ -13,6 +13,7 @@ import { contractsOf } from "#libs/engine/amounts.ts";
 import { adlScore, scoreText } from "#libs/domain/adl/score.ts";
 import { adlQueues } from "#libs/engine/adl-queues.ts";
 import { candidateOf, rankingKey } from "#libs/engine/adl-ranking.ts";
+import type { Queues } from "#libs/engine/asking.ts";
 import { openSagaRows } from "#libs/engine/index.ts";
 import { riskiestAndBiggest } from "#libs/engine/riskiest.ts";
 import { openLots } from "#libs/engine/pools.ts";
@@ -90,6 +91,7 @@ export function instrumentState(world: World, shards: readonly LiveShard[], id: 
     (sum, { engine }) => sum + engine.machine.book.orderCount(engine.machine.book.instrumentIndex(id)),
     0,
   );
+  const queues = shards.map((shard) => queuesOf(shard, id));
   return {
     instrument: id,
     ...markRow(shards, id),
@@ -97,8 +99,8 @@ export function instrumentState(world: World, shards: readonly LiveShard[], id: 
     maxOpenInterest: rules.limits.maxOpenInterest?.toStringDown() ?? null,
     orders,
     funding: fundingRow(machine, id, world.events.payments),
-    long: side(shards, id, "long"),
-    short: side(shards, id, "short"),
+    long: side(shards, id, "long", queues),
+    short: side(shards, id, "short", queues),
   };
 }
 
@@ -107,7 +109,13 @@ interface Held {
   readonly lots: bigint;
 }
 
-function side(shards: readonly LiveShard[], id: string, which: "long" | "short"): SideData {
+function queuesOf({ engine: { machine } }: LiveShard, id: string): Queues {
+  const number = machine.book.instrumentIndex(id);
+  return number < 0 ? new Map<string, never>() : adlQueues(machine, new Set([number]));
+}
+
+/** `queues`: of the shards, in their order. */
+function side(shards: readonly LiveShard[], id: string, which: "long" | "short", queues: readonly Queues[]): SideData {
   const held = shards
     .flatMap((shard) => holders(shard, id, which))
     .sort((left, right) => (left.lots < right.lots ? 1 : left.lots > right.lots ? -1 : 0));
@@ -126,7 +134,7 @@ function side(shards: readonly LiveShard[], id: string, which: "long" | "short")
       qty: contractsOf(rules, lots).toStringDown(),
       share: share(lots),
     })),
-    adl: shards.flatMap((shard) => queued(shard, id, which)).slice(0, limits.listed),
+    adl: shards.flatMap((shard, at) => queued(shard, id, which, queues[at])).slice(0, limits.listed),
   };
 }
 
@@ -144,11 +152,9 @@ function holders({ engine }: LiveShard, id: string, which: "long" | "short"): He
   });
 }
 
-function queued({ engine }: LiveShard, id: string, which: "long" | "short"): Queued[] {
+function queued({ engine }: LiveShard, id: string, which: "long" | "short", queues: Queues | undefined): Queued[] {
   const { machine } = engine;
-  const number = machine.book.instrumentIndex(id);
-  if (number < 0) return [];
-  const queue = adlQueues(machine, new Set([number])).get(rankingKey(number, which));
+  const queue = queues?.get(rankingKey(machine.book.instrumentIndex(id), which));
   if (queue === undefined) return [];
   return queue.first(limits.listed).flatMap((row) => {
     const standing = queue.standing(row, machine.book.rowAccount(row));
