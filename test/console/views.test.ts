@@ -3,11 +3,12 @@ import { expect, test } from "vitest";
 import { asAlerts } from "#apps/api/console/alert-groups.ts";
 import { isTyped, typedScope } from "#apps/api/console/confirm-scope.ts";
 import { hasReceipt, sentenceOf, toneOf } from "#apps/api/console/fact-texts.ts";
-import { payloadLines, scopeOf } from "#apps/api/console/payloads.ts";
+import { changesRules, payloadLines, scopeOf } from "#apps/api/console/payloads.ts";
 import { gainClass, percentText, sideOf, sizeText } from "#apps/api/console/risk-texts.ts";
 import { readEmergency, readRollback, readSet } from "#apps/api/console/rule-changes.ts";
 import { moneyOf } from "#apps/api/console/saga-money.ts";
 import { moved } from "#apps/api/console/stressed-prices.ts";
+import { operations, ruleOperations } from "#libs/contracts/api/commands.ts";
 import type { Alert } from "#libs/contracts/stream/alerts.ts";
 import type { MarksData } from "#libs/contracts/stream/market.ts";
 
@@ -36,6 +37,12 @@ test("what approves a halt has to be typed too, what approves anything else has 
     ["base", "3"],
     ["set", '{"a":"1"}'],
   ]);
+});
+
+test("changes of the rules are those that the contract names", () => {
+  expect(operations.filter(changesRules)).toEqual(
+    operations.filter((one) => ruleOperations.some((rule) => rule === one)),
+  );
 });
 
 const mark = (price: string | null, index: string) =>

@@ -320,6 +320,15 @@ test("a lost connection is said at once and above everything, and the numbers co
   await eventually("newer numbers", async () => (await numbers(page)) > before);
 });
 
+test("a view that fails takes no other with it", async () => {
+  const { page } = await it.open("operator:pia", "overview");
+  await page.route("**/v1/sagas?*", async (route) => route.fulfill({ json: { sagas: 5 } }));
+  await page.evaluate('location.hash = "#/liquidations"');
+  await page.getByRole("alert").getByText("This view failed.").waitFor();
+  await page.getByRole("link", { name: "HALT" }).click();
+  await page.getByRole("button", { name: "Halt whole exchange …" }).waitFor();
+});
+
 test("nothing that anybody did made the browser complain", () => {
   // A refusal that was asked for, and a connection that was taken away, are told in the browser's own words too.
   const expected = /status of (401|403|404|409|422|503)|WebSocket connection to .* failed/;

@@ -1,4 +1,4 @@
-import { useEffect } from "preact/hooks";
+import { useEffect, useErrorBoundary } from "preact/hooks";
 import { Login } from "./login.tsx";
 import { Announcer } from "./parts/announcer.tsx";
 import { Shortcuts } from "./shortcuts.tsx";
@@ -49,13 +49,26 @@ export function Console() {
         <Rail at={shown} />
         <Notices />
         <main tabIndex={-1} aria-label={views[shown].title}>
-          <Page key={`${shown}/${route.value.id ?? ""}/${route.value.part ?? ""}`} />
+          <Guarded key={`${shown}/${route.value.id ?? ""}/${route.value.part ?? ""}`} page={Page} />
         </main>
         <TabsBar at={shown} />
       </div>
       <Shortcuts />
       <Announcer />
     </>
+  );
+}
+
+/** A view that fails takes no other with it: what must be reached in a crash stays in reach. */
+function Guarded({ page: Page }: { readonly page: () => JSX.Element }) {
+  const [error, again] = useErrorBoundary();
+  if (error === undefined) return <Page />;
+  return (
+    <div class="refusal" role="alert">
+      <strong>This view failed. The others, and halting, work as before.</strong>
+      <code>{error instanceof Error ? error.message : String(error)}</code>
+      <button onClick={again}>Show it again</button>
+    </div>
   );
 }
 

@@ -1,5 +1,9 @@
 import type { Halt } from "#libs/contracts/stream/market.ts";
 
+/** Commands that are a change of the rules, as the contract has them; the contract itself would bring the schema library along. */
+const ruleOperations = new Set(["emergency", "limit", "rules", "rollback", "entity"]);
+export const changesRules = (operation: string): boolean => ruleOperations.has(operation);
+
 const isObject = (value: unknown): value is Readonly<Record<string, unknown>> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 

@@ -6,7 +6,7 @@ import { useAnswer } from "../answers.ts";
 import { useCommand } from "../command.ts";
 import { isTyped, typedScope } from "../confirm-scope.ts";
 import { duration, instant, words } from "../format.ts";
-import { scopeOf } from "../payloads.ts";
+import { changesRules, scopeOf } from "../payloads.ts";
 import { claims, mayApprove } from "../session.ts";
 import { now } from "../ticking.ts";
 import { Card, Field, Nothing } from "./basics.tsx";
@@ -96,8 +96,6 @@ function Proposal({
   );
 }
 
-const ruleOperations = new Set(["emergency", "limit", "rules", "rollback", "entity"]);
-
 /** The second person's word, bound to the hash of exactly what they saw. */
 function Verdict(props: {
   readonly command: CommandView;
@@ -130,7 +128,7 @@ function Verdict(props: {
           <br />
           payload SHA-256 <code>{command.payloadHash}</code>
         </p>
-        {ruleOperations.has(command.operation) ? <ProposalDiff id={command.id} /> : null}
+        {changesRules(command.operation) ? <ProposalDiff id={command.id} /> : null}
         {done ? null : (
           <>
             <ReasonField reason={reason} change={setReason} />

@@ -8,6 +8,7 @@ import { Card, Tag } from "../parts/basics.tsx";
 import { Awaiting, Freshness } from "../parts/freshness.tsx";
 import { Proposals } from "../parts/proposals.tsx";
 import { Table } from "../parts/table.tsx";
+import { changesRules } from "../payloads.ts";
 import { ReleaseDialog } from "../release-dialog.tsx";
 import { mayCommand } from "../session.ts";
 
@@ -33,7 +34,7 @@ export function Breakers() {
         {mayCommand.value ? <HaltForm /> : null}
         <Proposals
           title="Waiting for a second person"
-          of={(operation) => !ruleOperations.has(operation)}
+          of={(operation) => !changesRules(operation)}
           class={mayCommand.value ? "half" : ""}
         />
         <Card title="In force" class="flush">
@@ -67,8 +68,6 @@ export function Breakers() {
     </>
   );
 }
-
-const ruleOperations = new Set(["emergency", "limit", "rules", "rollback", "entity"]);
 
 const Head = ({ seen }: { readonly seen: Parameters<typeof Freshness>[0]["of"] }) => (
   <div class="view-head">

@@ -9,11 +9,11 @@ import { DiffTable } from "../parts/diff-table.tsx";
 import { Freshness } from "../parts/freshness.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { Proposals } from "../parts/proposals.tsx";
+import { changesRules } from "../payloads.ts";
 import { RuleEditor } from "../rule-editor.tsx";
 import { mayCommand } from "../session.ts";
 
 type Versions = Static<typeof RulesReply>;
-const ruleOperations = new Set(["emergency", "limit", "rules", "rollback", "entity"]);
 
 /** What is in force, what would change, whom it would hit, and who has to agree. */
 export function Rules() {
@@ -34,11 +34,7 @@ export function Rules() {
         {mayCommand.value && current !== null ? (
           <RuleEditor base={current} versions={list} marketT={market.t ?? 0} changed={versions.again} />
         ) : null}
-        <Proposals
-          title="Proposals"
-          of={(operation) => ruleOperations.has(operation)}
-          class={mayCommand.value ? "third" : "half"}
-        />
+        <Proposals title="Proposals" of={changesRules} class={mayCommand.value ? "third" : "half"} />
         <Differences versions={list} again={versions.again} />
       </div>
     </>
