@@ -71,7 +71,6 @@ const apps: Layer[] = [
       "@fastify/helmet",
       "@fastify/rate-limit",
       "@fastify/static",
-      "@fastify/swagger",
       "@fastify/swagger-ui",
       "typebox",
       "esbuild",
