@@ -4,6 +4,7 @@ import { migrate } from "#libs/adapters/postgres/index.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import { startNats, startPostgres } from "#libs/process/servers/index.ts";
 import { liveShard } from "#test/support/live-shard.ts";
+import { asBuilt } from "./built.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 
 /*
@@ -39,6 +40,7 @@ function written(round: number, batch: number): Uint8Array {
   return Buffer.from(JSON.stringify({ request: `q${round}-${batch}`, mode: "each", orders }));
 }
 
+await asBuilt();
 const nats = await startNats();
 const postgres = await startPostgres();
 await migrate(postgres.url);

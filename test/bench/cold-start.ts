@@ -3,6 +3,7 @@ import { acquireShard, migrate, openDatabase, releaseShard, saveSnapshot } from 
 import { startNats, startPostgres } from "#libs/process/servers/index.ts";
 import { snapshotFormat } from "#libs/journal/index.ts";
 import { liveShard, type LiveShard } from "#test/support/live-shard.ts";
+import { asBuilt } from "./built.ts";
 import { benchBook, instrumentCount, instrumentId, startPrice } from "./book.ts";
 
 /*
@@ -18,6 +19,7 @@ const chainHash = "ab".repeat(32);
 
 const say = (what: string, value: string): void => void process.stdout.write(`${what.padEnd(40)} ${value}\n`);
 
+await asBuilt();
 const nats = await startNats();
 const postgres = await startPostgres();
 await migrate(postgres.url);

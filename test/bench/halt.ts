@@ -7,7 +7,9 @@ import { ApiExchange } from "#test/support/api-exchange.ts";
  * asked over NATS one after the other, and to the API's own answer; each halt is then released by two people.
  */
 const halts = Number(process.argv[2] ?? 200);
+import { asBuilt } from "./built.ts";
 const reason = "how fast it is";
+await asBuilt();
 const exchange = await ApiExchange.start();
 const [refused, answered] = [createHistogram(), createHistogram()];
 

@@ -13,6 +13,7 @@ import { eventually } from "#test/support/live-shard.ts";
  * are not counted: meanwhile the processes' code is compiled. Before the fall, with frames and clock alone, the idle use is taken.
  */
 const perSecond = Number(process.argv[2] ?? 50);
+import { asBuilt } from "./built.ts";
 const measured = Number(process.argv[3] ?? 1_000);
 const warmUp = Number(process.argv[4] ?? 500);
 const count = warmUp + measured;
@@ -26,6 +27,7 @@ let steps = 0;
 
 const say = (what: string, value: string): void => void process.stdout.write(`${what.padEnd(44)} ${value}\n`);
 
+await asBuilt();
 const exchange = await LiveExchange.start();
 try {
   say("machine", `${cpus().length} × ${cpus()[0]?.model.trim() ?? "?"}, Node ${process.version}`);

@@ -6,6 +6,7 @@ import { startChild } from "#libs/process/child.ts";
 import { startNats, startPostgres } from "#libs/process/servers/index.ts";
 import type { RunningApp } from "#libs/process/spawn-app.ts";
 import { eventually, liveShard } from "#test/support/live-shard.ts";
+import { asBuilt } from "./built.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 
 /*
@@ -41,6 +42,7 @@ function percentile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
 }
 
+await asBuilt();
 const nats = await startNats();
 const postgres = await startPostgres();
 await migrate(postgres.url);

@@ -7,6 +7,7 @@ import { wait } from "#libs/process/backoff.ts";
 import { startNats, startPostgres } from "#libs/process/servers/index.ts";
 import { liveShard } from "#test/support/live-shard.ts";
 import { StreamProcess } from "#test/support/stream-process.ts";
+import { asBuilt } from "./built.ts";
 import { benchBook, instrumentCount, instrumentId, startPrice } from "./book.ts";
 import { cpuSeconds } from "./cpu-time.ts";
 import type { Heard, ReadersTask } from "./stream-readers.ts";
@@ -25,6 +26,7 @@ const settleMs = 10_000;
 const step = 0.000_01;
 
 const say = (what: string, value: string): void => void process.stdout.write(`${what.padEnd(44)} ${value}\n`);
+await asBuilt();
 const nats = await startNats();
 const postgres = await startPostgres();
 await migrate(postgres.url);
