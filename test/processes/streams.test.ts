@@ -210,7 +210,7 @@ test("E02 logins that are replayed, forged, altered, expired or revoked are refu
   expect(await login({ op: "auth", token: "none" })).toBe("token_malformed");
 });
 
-test("E08 frames that are too large, malformed, hostile or too many are refused; the process lives and its memory stays", async () => {
+test("E08 frames that are too large, malformed, hostile or too many are refused, and the process lives", async () => {
   const hostile = [
     "",
     "null",
