@@ -3,10 +3,10 @@ import { type Channel, channelKinds, parseChannel } from "#libs/contracts/stream
 import { closeCodes, type StreamErrorCode, streamErrors } from "#libs/contracts/stream/codes.ts";
 import type { Login, StreamRequest, Subscribe } from "#libs/contracts/stream/protocol.ts";
 import { readStreamRequest } from "#libs/contracts/stream/reading.ts";
+import { TokenBucket } from "#libs/process/token-bucket.ts";
 import type { Hub } from "./hub.ts";
 import { limits } from "./limits.ts";
 import { Outgoing, type Socket } from "./outgoing.ts";
-import { Rate } from "./rate.ts";
 import type { Reader, Topic } from "./topic.ts";
 
 export interface ConnectionParts {
@@ -45,8 +45,8 @@ export class Connection implements Reader {
   readonly #parts: ConnectionParts;
   readonly #topics = new Map<string, Topic>();
   readonly #out: Outgoing;
-  readonly #rate: Rate;
-  readonly #refusals: Rate;
+  readonly #rate: TokenBucket;
+  readonly #refusals: TokenBucket;
   readonly #openedAt: number;
   #principal: Principal | null = null;
   #loggingIn = false;
@@ -62,8 +62,8 @@ export class Connection implements Reader {
     this.#heardAt = now;
     this.#pingedAt = now;
     this.#checkedAt = now;
-    this.#rate = new Rate(limits.framesPerSecond, limits.frameBurst, now);
-    this.#refusals = new Rate(limits.refusalsPerSecond, limits.refusalBurst, now);
+    this.#rate = new TokenBucket({ burst: limits.frameBurst, perSecond: limits.framesPerSecond }, now);
+    this.#refusals = new TokenBucket({ burst: limits.refusalBurst, perSecond: limits.refusalsPerSecond }, now);
     this.#out = new Outgoing(parts.socket, (topic) => parts.hub.snapshot(topic));
     this.#say({ op: "hello", run: parts.run, heartbeatMs: limits.heartbeatMs, loginWithinMs: limits.loginWithinMs });
   }

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { Buckets } from "#apps/api/http/buckets.ts";
+import { TokenBuckets } from "#libs/process/token-bucket.ts";
 import { issueToken, newKeyPair, type Role } from "#libs/access/index.ts";
 import { migrate } from "#libs/adapters/postgres/index.ts";
 import { routes } from "#libs/contracts/api/routes.ts";
@@ -150,7 +150,7 @@ test("one principal's flood is answered 429, and nobody else notices", async () 
 });
 
 test("a principal has a burst, then so many a second, and the oldest of too many is forgotten", () => {
-  const buckets = new Buckets({ burst: 2, perSecond: 10, kept: 2 });
+  const buckets = new TokenBuckets({ burst: 2, perSecond: 10, kept: 2 });
   expect([buckets.take("a", 0), buckets.take("a", 0), buckets.take("a", 0)]).toEqual([0, 0, 100]);
   expect([buckets.take("a", 100), buckets.take("a", 100)]).toEqual([0, 100]);
   expect([buckets.take("b", 100), buckets.take("c", 100), buckets.size]).toEqual([0, 0, 2]);

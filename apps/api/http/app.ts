@@ -4,10 +4,10 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest }
 import { type Access, may, mayRead, type Principal } from "#libs/access/index.ts";
 import { type Route, routes } from "#libs/contracts/api/routes.ts";
 import { monotonicMs } from "#libs/process/clock.ts";
+import { TokenBuckets } from "#libs/process/token-bucket.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
 import { limits } from "../limits.ts";
-import { Buckets } from "./buckets.ts";
 import { type Asked, bodyMax, doorOf } from "./door.ts";
 import { idempotencyKey, login } from "./login.ts";
 import { ApiRefused, refusalOf, refusals } from "./refused.ts";
@@ -88,7 +88,7 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
   app.addHook("onSend", async (_request, reply) => {
     if (!reply.hasHeader("cache-control")) void reply.header("cache-control", "no-store");
   });
-  const buckets = new Buckets({
+  const buckets = new TokenBuckets({
     burst: limits.principalBurst,
     perSecond: limits.principalPerSecond,
     kept: limits.principalsKept,
@@ -97,7 +97,7 @@ export async function createHttp(options: HttpOptions): Promise<FastifyInstance>
   return app;
 }
 
-function addRoute(app: FastifyInstance, route: Route, options: HttpOptions, buckets: Buckets): void {
+function addRoute(app: FastifyInstance, route: Route, options: HttpOptions, buckets: TokenBuckets): void {
   const handler = options.handlers[route.id];
   if (handler === undefined) throw new Error(`the route ${route.id} has no handler`);
   const door = doorOf(route);
@@ -125,7 +125,7 @@ function addRoute(app: FastifyInstance, route: Route, options: HttpOptions, buck
 async function admitted(
   route: Route,
   { access, logger }: HttpOptions,
-  buckets: Buckets,
+  buckets: TokenBuckets,
   request: FastifyRequest,
 ): Promise<Principal> {
   if (route.right === "none") return nobody;

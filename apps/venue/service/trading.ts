@@ -8,9 +8,9 @@ import type { Resting } from "../matching/book.ts";
 import { forRisk, type Outcome, type Terms } from "../matching/commands.ts";
 import { orderKey } from "../matching/floor.ts";
 import { answerBefore, refusalOf } from "../matching/orders.ts";
+import { TokenBuckets } from "#libs/process/token-bucket.ts";
 import type { Marks } from "./marks.ts";
 import { askRisk, type Question } from "./pre-trade.ts";
-import { RateLimit } from "./rate.ts";
 import type { Request, Venue } from "./venue.ts";
 
 /** Orders that wait for risk at the same time; more are refused. */
@@ -18,13 +18,15 @@ export const checksMax = 2_000;
 /** Of one account: cancels are not counted. */
 export const ordersPerSecond = 100;
 export const ordersBurst = 400;
+/** Accounts whose pace is remembered. */
+const accountsPaced = 10_000;
 
 /** Order entry: shape, the venue's own rules, risk's approval, then the book. Cancels, and less of an order, ask nobody. */
 export class Trading {
   readonly #venue: Venue;
   readonly #marks: Marks;
   readonly #checkTimeoutMs: number | undefined;
-  readonly #rate = new RateLimit(ordersPerSecond, ordersBurst);
+  readonly #rate = new TokenBuckets({ burst: ordersBurst, perSecond: ordersPerSecond, kept: accountsPaced });
   /** Orders, and amendments of them, that wait for risk. */
   readonly #checking = new Set<string>();
 
@@ -77,7 +79,7 @@ export class Trading {
   }
 
   #tooFast(account: string): string | null {
-    return this.#rate.take(account) ? null : "too_fast";
+    return this.#rate.take(account, monotonicMs()) === 0 ? null : "too_fast";
   }
 
   async amend(data: Uint8Array): Promise<TradingReply> {
