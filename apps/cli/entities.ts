@@ -10,7 +10,7 @@ import {
 } from "#libs/adapters/postgres/index.ts";
 import { confirm } from "#libs/domain/entities/confirm.ts";
 import { detectionDefaults, evidenceKinds, type EvidenceRecord } from "#libs/domain/entities/evidence.ts";
-import { type Detection, detectEntities, type Proposal } from "#libs/domain/entities/proposals.ts";
+import { type Detection, detectEntities, type Proposal, toldProposal } from "#libs/domain/entities/proposals.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { type JournaledFill, recentFills } from "#libs/journal/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
@@ -33,7 +33,6 @@ const daysDefault = 90;
 const factsDefault = 500_000;
 const evidenceMost = 1_000_000;
 const statementTimeoutMs = 60_000;
-const scoreDecimals = 4;
 
 /** Of every shard: an owner whom nobody knows may have his accounts anywhere. */
 async function detect(db: Database, shards: readonly string[], options: EntitiesOptions): Promise<Detection> {
@@ -54,24 +53,8 @@ async function rulesOf(db: Database, shards: readonly string[]): Promise<Partial
   return found?.document ?? {};
 }
 
-/** As JSON: amounts are text. */
-const plain = ({ accounts, score, entities, links }: Proposal) => ({
-  accounts,
-  score: score.toStringDown(scoreDecimals),
-  entities,
-  links: links.map((link) => ({
-    accounts: link.accounts,
-    score: link.score.toStringDown(scoreDecimals),
-    evidence: link.reasons.map((reason) => {
-      const weight = reason.weight.toStringDown(scoreDecimals);
-      if (reason.kind !== "opposite_trading") return { ...reason, weight };
-      return { ...reason, share: reason.share.toStringDown(scoreDecimals), weight };
-    }),
-  })),
-});
-
 function text(proposal: Proposal, paint: Style): string[] {
-  const { accounts, score, entities, links } = plain(proposal);
+  const { accounts, score, entities, links } = toldProposal(proposal);
   const known = entities.length === 0 ? "" : `, some of ${entities.join(", ")}`;
   return [
     `${paint.strong(score)}  ${accounts.join(" ")}${known}`,
@@ -88,7 +71,7 @@ function text(proposal: Proposal, paint: Style): string[] {
 
 async function list(db: Database, shards: readonly string[], options: EntitiesOptions): Promise<ExitCode> {
   const { proposals, dropped } = await detect(db, shards, options);
-  if (options.json === true) await write(`${JSON.stringify({ dropped, proposals: proposals.map(plain) })}\n`);
+  if (options.json === true) await write(`${JSON.stringify({ dropped, proposals: proposals.map(toldProposal) })}\n`);
   else for (const one of proposals) await write(`${text(one, style()).join("\n")}\n`);
   if (dropped > 0) notice(`${dropped} pairs or proposals found no room`);
   return exitCodes.ok;

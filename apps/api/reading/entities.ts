@@ -1,6 +1,6 @@
 import { sharedEvidence } from "#libs/adapters/postgres/index.ts";
 import { detectionDefaults, type EvidenceRecord } from "#libs/domain/entities/evidence.ts";
-import { detectEntities, type Proposal } from "#libs/domain/entities/proposals.ts";
+import { detectEntities, toldProposal } from "#libs/domain/entities/proposals.ts";
 import { type JournaledFill, recentFills } from "#libs/journal/index.ts";
 import type { Handlers } from "../http/app.ts";
 import { limits } from "../limits.ts";
@@ -8,22 +8,6 @@ import type { Parts } from "../parts.ts";
 import { OneByOne } from "./one-by-one.ts";
 
 const dayMs = 86_400_000;
-const scoreDecimals = 4;
-
-const plain = ({ accounts, score, entities, links }: Proposal) => ({
-  accounts,
-  score: score.toStringDown(scoreDecimals),
-  entities,
-  links: links.map((link) => ({
-    accounts: link.accounts,
-    score: link.score.toStringDown(scoreDecimals),
-    evidence: link.reasons.map((reason) => {
-      const weight = reason.weight.toStringDown(scoreDecimals);
-      if (reason.kind !== "opposite_trading") return { ...reason, weight };
-      return { ...reason, weight, share: reason.share.toStringDown(scoreDecimals) };
-    }),
-  })),
-});
 
 async function proposals({ db, rules, settings }: Parts, days: number) {
   const since = Math.max(0, Date.now() - days * dayMs);
@@ -35,7 +19,7 @@ async function proposals({ db, rules, settings }: Parts, days: number) {
   for (const [id, { accounts }] of Object.entries((await rules.now()).document.entities ?? {}))
     for (const account of accounts) known.set(account, id);
   const found = detectEntities(records as readonly EvidenceRecord[], fills, known);
-  return { proposals: found.proposals.map(plain), dropped: found.dropped };
+  return { proposals: found.proposals.map(toldProposal), dropped: found.dropped };
 }
 
 /** Who may be one owner: looked for anew each time, one search at a time. */

@@ -110,3 +110,21 @@ function proposalOf({ accounts, links, score }: Group, entityOf: ReadonlyMap<str
       .slice(0, detectionLimits.linksPerProposal),
   };
 }
+
+const scoreDecimals = 4;
+
+/** A proposal as it is told to people and programs: scores, weights and shares as decimal strings, rounded down. */
+export const toldProposal = ({ accounts, score, entities, links }: Proposal) => ({
+  accounts,
+  score: score.toStringDown(scoreDecimals),
+  entities,
+  links: links.map((link) => ({
+    accounts: link.accounts,
+    score: link.score.toStringDown(scoreDecimals),
+    evidence: link.reasons.map((reason) => {
+      const weight = reason.weight.toStringDown(scoreDecimals);
+      if (reason.kind !== "opposite_trading") return { ...reason, weight };
+      return { ...reason, share: reason.share.toStringDown(scoreDecimals), weight };
+    }),
+  })),
+});
