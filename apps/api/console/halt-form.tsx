@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { useCommand } from "./command.ts";
-import { isTyped, typedScope } from "./confirm-scope.ts";
+import { isTyped } from "./confirm-scope.ts";
 import { haltStates, scopeText, stateMeaning, stateWords } from "./exchange-state.ts";
 import { useChannel } from "./live.ts";
 import { Card, Field } from "./parts/basics.tsx";
@@ -8,6 +8,7 @@ import { CommandResult } from "./parts/command-result.tsx";
 import { Dialog } from "./parts/dialog.tsx";
 import { ReasonField, reasonHolds } from "./parts/reason.tsx";
 import { route } from "./router.ts";
+import { TypedScopeField } from "./parts/typed-scope.tsx";
 
 const scopes = ["global", "instrument", "account", "entity"] as const;
 type Scope = (typeof scopes)[number];
@@ -120,20 +121,7 @@ function HaltDialog({ wanted, close }: { readonly wanted: Wanted; readonly close
         {done ? null : (
           <>
             <ReasonField reason={reason} change={setReason} />
-            <Field label={`Type ${typedScope(wanted)} to confirm`}>
-              {(ids) => (
-                <input
-                  {...ids}
-                  class="typed"
-                  name="typed"
-                  autocomplete="off"
-                  autocapitalize="off"
-                  spellcheck={false}
-                  value={typed}
-                  onInput={({ currentTarget }) => setTyped(currentTarget.value)}
-                />
-              )}
-            </Field>
+            <TypedScopeField scope={wanted} typed={typed} change={setTyped} />
           </>
         )}
         <CommandResult state={state} />

@@ -1,12 +1,13 @@
 import type { Halt } from "#libs/contracts/stream/market.ts";
 import { useState } from "preact/hooks";
 import { useCommand } from "./command.ts";
-import { isTyped, typedScope } from "./confirm-scope.ts";
+import { isTyped } from "./confirm-scope.ts";
 import { haltStates, scopeText, stateMeaning, stateWords } from "./exchange-state.ts";
 import { Field } from "./parts/basics.tsx";
 import { CommandResult } from "./parts/command-result.tsx";
 import { Dialog } from "./parts/dialog.tsx";
 import { ReasonField, reasonHolds } from "./parts/reason.tsx";
+import { TypedScopeField } from "./parts/typed-scope.tsx";
 
 /** Opens a scope, wholly or by steps. What loosens is proposed, and carried out once a second person has approved it. */
 export function ReleaseDialog({ halt, close }: { readonly halt: Halt; readonly close: () => void }) {
@@ -45,19 +46,7 @@ export function ReleaseDialog({ halt, close }: { readonly halt: Halt; readonly c
               )}
             </Field>
             <ReasonField reason={reason} change={setReason} />
-            <Field label={`Type ${typedScope(halt)} to confirm`}>
-              {(ids) => (
-                <input
-                  {...ids}
-                  class="typed"
-                  name="typed"
-                  autocomplete="off"
-                  spellcheck={false}
-                  value={typed}
-                  onInput={({ currentTarget }) => setTyped(currentTarget.value)}
-                />
-              )}
-            </Field>
+            <TypedScopeField scope={halt} typed={typed} change={setTyped} />
           </>
         )}
         <CommandResult state={state} />

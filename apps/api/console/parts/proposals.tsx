@@ -4,18 +4,19 @@ import type { Static } from "typebox";
 import { useEffect, useState } from "preact/hooks";
 import { useAnswer } from "../answers.ts";
 import { useCommand } from "../command.ts";
-import { isTyped, typedScope } from "../confirm-scope.ts";
+import { isTyped } from "../confirm-scope.ts";
 import { duration, instant, words } from "../format.ts";
 import { changesRules, scopeOf } from "../payloads.ts";
 import { claims, mayApprove } from "../session.ts";
 import { now } from "../ticking.ts";
-import { Card, Field, Nothing } from "./basics.tsx";
+import { Card, Nothing } from "./basics.tsx";
 import { CommandResult } from "./command-result.tsx";
 import { Dialog } from "./dialog.tsx";
 import { DiffTable } from "./diff-table.tsx";
 import { Payload } from "./payload.tsx";
 import { Problem } from "./problem.tsx";
 import { ReasonField, reasonHolds } from "./reason.tsx";
+import { TypedScopeField } from "./typed-scope.tsx";
 
 type Commands = Static<typeof CommandsReply>;
 const lookMs = 1_000;
@@ -132,21 +133,7 @@ function Verdict(props: {
         {done ? null : (
           <>
             <ReasonField reason={reason} change={setReason} />
-            {scope === null ? null : (
-              <Field label={`Type ${typedScope(scope)} to confirm`}>
-                {(ids) => (
-                  <input
-                    {...ids}
-                    class="typed"
-                    name="typed"
-                    autocomplete="off"
-                    spellcheck={false}
-                    value={typed}
-                    onInput={({ currentTarget }) => setTyped(currentTarget.value)}
-                  />
-                )}
-              </Field>
-            )}
+            {scope === null ? null : <TypedScopeField scope={scope} typed={typed} change={setTyped} />}
           </>
         )}
         <CommandResult state={state} />
