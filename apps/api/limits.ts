@@ -22,6 +22,9 @@ export const limits = {
   pageDefault: 100,
   pageMax: 1_000,
   fillsMax: 100,
+  /** Ended liquidations in a page, and those looked through for the ones of a stage. */
+  endedSagasMax: 200,
+  endedSagasSearched: 2_000,
   rpcMs: 1_500,
   dryRunMs: 5_000,
   /** How long a command waits for what becomes true by it, before it is answered 202. */

@@ -23,6 +23,7 @@ import { peopleHandlers } from "./reading/people.ts";
 import { recordHandlers } from "./reading/records.ts";
 import { replayHandlers } from "./reading/replays.ts";
 import { ruleHandlers } from "./reading/rules.ts";
+import { sagaHandlers } from "./reading/sagas.ts";
 import { RulesInForce } from "./rules-in-force.ts";
 import { serveDocumentation } from "./static.ts";
 
@@ -47,6 +48,7 @@ async function serve(app: App, parts: Parts): Promise<void> {
       ...accountHandlers(parts),
       ...replayHandlers(parts),
       ...operatorHandlers(parts),
+      ...sagaHandlers(parts),
       ...recordHandlers(parts),
       ...ruleHandlers(parts),
       ...entityHandlers(parts),

@@ -22,7 +22,7 @@ import {
   readHalts,
   readJournal,
   readRuleVersion,
-  readSagas,
+  runningSagas,
   readShard,
   readSourceSeqs,
   releaseShard,
@@ -126,7 +126,8 @@ test("a batch commits everything that it carries", async () => {
   });
   expect((await readFacts(db, "rich", { account: "alice" })).map((one) => one["note"])).toEqual(['"\\']);
   expect(await readFactsOfSaga(db, "rich", "s1")).toHaveLength(1);
-  expect(await readSagas(db, "rich", { open: true })).toMatchObject([{ id: "s1", stage: 1, startedAt: 5 }]);
+  const everyRunning = { shards: ["rich"], account: null, stage: null, before: null, limit: 10 };
+  expect(await runningSagas(db, everyRunning)).toMatchObject([{ id: "s1", stage: 1, startedAt: 5 }]);
   expect(await readHalts(db, "rich")).toMatchObject([{ scope: "global", id: null, state: "paused", since: 5 }]);
   expect(await readSourceSeqs(db, "rich")).toEqual(new Map([["venue", 7]]));
   expect(await readRuleVersion(db, "rich", null)).toMatchObject({ version: 1, document: { a: "1" } });

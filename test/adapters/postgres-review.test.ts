@@ -1,6 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import {
+  commitBatch,
   type Database,
+  endedSagas,
+  endOfSaga,
   type GateDecision,
   insertDecisions,
   migrate,
@@ -9,9 +12,11 @@ import {
   reviewShadow,
   reviewTotals,
   reviewWindows,
+  sumsOfSagas,
 } from "#libs/adapters/postgres/index.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 import { privatePostgres } from "#test/support/servers.ts";
+import { batchAfter, newShard } from "./postgres-database.ts";
 
 let owner: Database;
 /** Whoever reviews needs to read and no more. */
@@ -97,5 +102,64 @@ test("of a window of velocity the most counts that any decision of those days fo
   expect(await reviewWindows(reader, 7)).toEqual([
     { shard: "0", window: "account v 1000", orders: 12n, valueUsd: 100_000_000_000n },
     { shard: "0", window: "key v bot 1000", orders: 2n, valueUsd: 0n },
+  ]);
+});
+
+test("liquidations that ended are paged by their end over all shards, with their last stage and their money", async () => {
+  const step = { fact: "liquidation.step", instrument: "P", price: "3", qty: "0.5", realised: "-1.25" };
+  const told = (saga: string, t: number, stages: readonly number[]) => [
+    ...stages.map((stage) => ({ t, fact: "liquidation.stage", saga, stage })),
+    { ...step, t, saga },
+    { ...step, t, saga, price: "7" },
+    { t, fact: "insurance.paid", saga, asset: "USD", amount: "2.50" },
+    { t, fact: "liquidation.ended", saga, outcome: saga === "b" ? "reduced" : "closed", fundUsd: "2.5" },
+  ];
+  const put = async (
+    shard: string,
+    sagas: readonly (readonly [id: string, t: number, stages: readonly number[]])[],
+  ) => {
+    const rows = sagas.flatMap(([id, t, stages]) => told(id, t, stages));
+    const facts = rows.map((row, at) => {
+      const body = { ...row, seq: at + 1 };
+      return { seq: at + 1, t: row.t, fact: row.fact, account: "x", body };
+    });
+    const saga = { account: "x", instrument: null, state: "completed", stage: 0, step: 2, startedAt: 1, ended: true };
+    const batch = { facts, factSeq: facts.length, sagas: sagas.map(([id]) => ({ ...saga, id })) };
+    await commitBatch(owner, batchAfter(await newShard(owner, shard), batch));
+  };
+  await put("e1", [
+    ["a", 10, []],
+    ["b", 30, [2, 3, 2]],
+  ]);
+  await put("e2", [["a", 20, [3, 5]]]);
+  type Page = Parameters<typeof endedSagas>[1];
+  const page: Page = { shards: ["e1", "e2"], account: null, outcome: null, before: null, limit: 10 };
+  const found = async (change: Partial<Page>): Promise<unknown[]> =>
+    (await endedSagas(reader, { ...page, ...change })).map(({ shard, id, end }) => [shard, id, end.stage]);
+  const all = [
+    ["e1", "b", 2],
+    ["e2", "a", 5],
+    ["e1", "a", 1],
+  ];
+  expect(await found({})).toEqual(all);
+  expect(await found({ limit: 2 })).toEqual(all.slice(0, 2));
+  const [, second] = await endedSagas(reader, page);
+  expect(await found({ before: { t: 20, shard: "e2", key: String(second?.end.seq) } })).toEqual(all.slice(2));
+  expect(await found({ shards: ["e2"] })).toEqual(all.slice(1, 2));
+  expect([await found({ account: "y" }), await found({ outcome: "reduced" })]).toEqual([[], all.slice(0, 1)]);
+  expect(await endOfSaga(reader, "e1", "b")).toMatchObject({
+    outcome: "reduced",
+    stage: 2,
+    endedAt: 30,
+    fundUsd: "2.5",
+  });
+  expect(await sumsOfSagas(reader, "e1", ["b"])).toMatchObject([
+    { fact: "insurance.paid", asset: "USD", amount: "2.5" },
+    {
+      fact: "liquidation.step",
+      products: `5${"0".repeat(36)}`,
+      quotients: "238095238095238095238095238095238096",
+      realised: "-2.5",
+    },
   ]);
 });

@@ -121,6 +121,10 @@ test.each([
   "/v1/audit?after=-1",
   "/v1/audit?after=1&after=2",
   "/v1/audit?more=1",
+  "/v1/sagas?outcome=closed",
+  "/v1/sagas?open=no&stage=8",
+  "/v1/sagas?open=no&before=1.0.none",
+  "/v1/sagas?open=no&before=1",
   "/v1/none",
   "/console/../../package.json",
 ])("the address %s is refused by a code", async (path) => {

@@ -1,11 +1,4 @@
-import {
-  readFacts,
-  readFactsOfSaga,
-  readHalts,
-  readReconciliations,
-  readSaga,
-  readSagas,
-} from "#libs/adapters/postgres/index.ts";
+import { readFacts, readHalts, readReconciliations } from "#libs/adapters/postgres/index.ts";
 import type { ExchangeReply, ShardStatus } from "#libs/contracts/live/margin.ts";
 import { NoResponders, BusTimeout, BusRefused } from "#libs/adapters/nats/index.ts";
 import type { Handlers } from "../http/app.ts";
@@ -62,23 +55,6 @@ export function operatorHandlers(parts: Parts): Handlers {
         ),
       );
       return { body: { halts: all.flat() } };
-    },
-    async sagas({ query }) {
-      const options = { open: query["open"] !== "no", limit: pageSize(query) };
-      const all = await Promise.all(
-        settings.shards.map(async (shard) =>
-          (await readSagas(db, shard, options)).map((saga) => ({ shard, ...saga, body: undefined })),
-        ),
-      );
-      const newest = all.flat().sort((left, right) => right.startedAt - left.startedAt);
-      return { body: { sagas: newest.slice(0, options.limit) } };
-    },
-    async saga({ params }) {
-      const shard = knownShard(parts, params["shard"]);
-      const found = await readSaga(db, shard, params["saga"] as string);
-      if (found === null) throw new ApiRefused("not_found");
-      const { body, ...saga } = found;
-      return { body: { saga: { shard, ...saga }, body, facts: await readFactsOfSaga(db, shard, found.id) } };
     },
     async facts({ query }) {
       const limit = pageSize(query);

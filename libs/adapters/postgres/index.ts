@@ -36,6 +36,7 @@ export type { DailyTable, NumberedTable, PartitionRoom } from "./partitions.ts";
 export * from "./provider-calls.ts";
 export * from "./records.ts";
 export * from "./review.ts";
+export * from "./sagas.ts";
 export * from "./shard.ts";
 export * from "./slippage.ts";
 export * from "./snapshots.ts";

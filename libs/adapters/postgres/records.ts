@@ -55,20 +55,6 @@ export async function readHalts(db: Queryable, shard: string): Promise<HaltRow[]
   }));
 }
 
-/** Sagas that have not ended, or the newest ones whether ended or not. */
-export async function readSagas(
-  db: Queryable,
-  shard: string,
-  options: { readonly open: boolean; readonly limit?: number },
-): Promise<SagaRow[]> {
-  const { rows } = await db.query<Omit<SagaRow, "startedAt"> & { started_at: string }>({
-    text: `SELECT id, account, instrument, state, stage, step, started_at, ended, body FROM saga
-      WHERE shard = $1 AND (NOT $2::boolean OR NOT ended) ORDER BY started_at DESC, id LIMIT $3`,
-    values: [shard, options.open, Math.min(options.limit ?? pageMax, pageMax)],
-  });
-  return rows.map(({ started_at, ...row }) => ({ ...row, startedAt: count(started_at) }));
-}
-
 export async function readSaga(db: Queryable, shard: string, id: string): Promise<SagaRow | null> {
   const { rows } = await db.query<Omit<SagaRow, "startedAt"> & { started_at: string }>({
     text: `SELECT id, account, instrument, state, stage, step, started_at, ended, body FROM saga WHERE shard = $1 AND id = $2`,

@@ -139,6 +139,40 @@ export const HaltsReply = record({
     }),
   ),
 });
+/** Of one asset, in its units. Notional is at the prices of the trades, in the settle asset. */
+const SagaMoney = record({
+  asset: Id,
+  /** Closed on the book and with backup providers. */
+  closedNotional: Amount,
+  /** Closed against other positions by ADL. */
+  deleveragedNotional: Amount,
+  /** Of what was closed on the book and with providers, before fees. */
+  realised: Amount,
+  /** Charged at the end, on what stage 3 closed; the taker fee of stage 2 is part of its fills in the ledger. */
+  takerFee: Amount,
+  /** What the insurance fund has had of it. */
+  liquidationFee: Amount,
+  /** What the insurance fund has paid for it. */
+  fundPaid: Amount,
+  /** Bad debt that winners have borne, and that nobody has. */
+  lossShared: Amount,
+  debtParked: Amount,
+});
+export type SagaMoney = Static<typeof SagaMoney>;
+export const sagaOutcomes = ["released", "reduced", "closed"] as const;
+const SagaOutcome = record({
+  /** `released`: nothing was closed; `reduced`: a part, and the pool is healthy again; `closed`: every position. */
+  outcome: oneOf(...sagaOutcomes),
+  /** The last stage that it entered, 1 to 7. */
+  stage: Count,
+  endedAt: Time,
+  /** The fact that says so. */
+  seq: Count,
+  /** What the funds have paid for it, USD at the index of each payment. */
+  fundUsd: Amount,
+  money: Type.Array(SagaMoney),
+});
+export type SagaOutcome = Static<typeof SagaOutcome>;
 const Saga = record({
   shard: Id,
   id: Type.String(),
@@ -149,8 +183,11 @@ const Saga = record({
   step: Count,
   startedAt: Time,
   ended: Type.Boolean(),
+  /** null: it runs. */
+  outcome: nullable(SagaOutcome),
 });
-export const SagasReply = record({ sagas: Type.Array(Saga) });
+/** `before`: where the next page begins; null: this is the last. */
+export const SagasReply = record({ sagas: Type.Array(Saga), before: nullable(Type.String()) });
 export const SagaReply = record({
   saga: Saga,
   body: open("The saga as the engine keeps it."),

@@ -33,6 +33,10 @@ export interface Route {
 /** From a query everything comes as text. */
 const Digits = Type.String({ pattern: "^\\d{1,15}$", title: "number" });
 const Size = Type.String({ pattern: "^([1-9]\\d{0,2}|1000)$", title: "number" });
+/** Of the waterfall: where it is, or the last that it entered. */
+const Stage = Type.String({ pattern: "^[1-7]$", title: "number" });
+/** Where a page of liquidations begins: as the one before it said. */
+const SagaCursor = Type.String({ pattern: "^\\d{1,15}\\.[A-Za-z0-9_-]{1,64}\\.[A-Za-z0-9_-]{1,96}$", title: "cursor" });
 const page = { before: maybe(Digits), limit: maybe(Size) };
 
 const { order, index, mark } = WhatIfRequest.properties;
@@ -140,8 +144,15 @@ const reading: readonly Omit<Route, "method">[] = [
     id: "sagas",
     path: "/v1/sagas",
     right: "read",
-    summary: "Liquidations, newest first.",
-    query: record({ open: maybe(oneOf("yes", "no")), limit: maybe(Size) }),
+    summary: "Liquidations that run, newest first, or (open=no) those that ended with their outcome, by their end.",
+    query: record({
+      open: maybe(oneOf("yes", "no")),
+      account: maybe(Id),
+      stage: maybe(Stage),
+      outcome: maybe(oneOf(...replies.sagaOutcomes)),
+      before: maybe(SagaCursor),
+      limit: maybe(Size),
+    }),
     reply: replies.SagasReply,
   },
   {
