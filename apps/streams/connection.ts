@@ -47,9 +47,11 @@ export class Connection implements Reader {
   readonly #out: Outgoing;
   readonly #rate: TokenBucket;
   readonly #refusals: TokenBucket;
+  readonly #snapshots: TokenBucket;
   readonly #openedAt: number;
   #principal: Principal | null = null;
   #loggingIn = false;
+  #ended = false;
   #badFrames = 0;
   #heardAt: number;
   #pingedAt: number;
@@ -64,6 +66,7 @@ export class Connection implements Reader {
     this.#checkedAt = now;
     this.#rate = new TokenBucket({ burst: limits.frameBurst, perSecond: limits.framesPerSecond }, now);
     this.#refusals = new TokenBucket({ burst: limits.refusalBurst, perSecond: limits.refusalsPerSecond }, now);
+    this.#snapshots = new TokenBucket({ burst: limits.snapshotBurst, perSecond: limits.snapshotsPerSecond }, now);
     this.#out = new Outgoing(parts.socket, (topic) => parts.hub.snapshot(topic));
     this.#say({ op: "hello", run: parts.run, heartbeatMs: limits.heartbeatMs, loginWithinMs: limits.loginWithinMs });
   }
@@ -74,6 +77,8 @@ export class Connection implements Reader {
 
   /** What the client has said; a frame that cannot be used is refused, and too many of them end the connection. */
   async hear(message: Uint8Array, text: boolean): Promise<void> {
+    // One that is closed may go on talking until it has heard of it.
+    if (this.#ended) return;
     const now = this.#parts.now();
     this.#heardAt = now;
     const waitMs = this.#rate.take(now);
@@ -92,6 +97,16 @@ export class Connection implements Reader {
   /** An answer to a ping of the protocol below. */
   heard(): void {
     this.#heardAt = this.#parts.now();
+  }
+
+  /** A ping of the protocol below: a frame like any other. */
+  pinged(data: Uint8Array): void {
+    if (this.#ended) return;
+    const now = this.#parts.now();
+    this.#heardAt = now;
+    const waitMs = this.#rate.take(now);
+    if (waitMs > 0) this.#tooFast(waitMs, now);
+    else this.#out.pong(data);
   }
 
   send(topic: Topic, frame: Buffer): void {
@@ -139,12 +154,14 @@ export class Connection implements Reader {
   }
 
   close(code: number, reason: string): void {
+    if (this.#ended) return;
     this.ended();
     this.#parts.socket.close(code, reason);
   }
 
   /** It is over: nothing is sent to it any more. */
   ended(): void {
+    this.#ended = true;
     for (const topic of this.#topics.values()) this.#leave(topic);
     this.#out.end();
   }
@@ -162,15 +179,16 @@ export class Connection implements Reader {
     const principal = this.#principal;
     if (principal === null) return this.#refuse(id, refusal("not_authenticated"));
     if (op === "subscribe") return this.#subscribe(principal, request);
-    const topics: Topic[] = [];
+    const topics = new Set<Topic>();
     for (const ch of request.channels) {
       const topic = this.#topics.get(ch);
       if (topic === undefined) return this.#refuse(id, refusal("not_subscribed", { ch }));
-      topics.push(topic);
+      topics.add(topic);
     }
     if (op === "unsubscribe") for (const topic of topics) this.#leave(topic);
+    else if (this.#refusesSnapshots(id, topics.size)) return;
     this.#say({ id, ok: true });
-    if (op === "resync") for (const topic of topics) this.#out.send(topic, this.#parts.hub.snapshot(topic));
+    if (op === "resync") for (const topic of topics) this.#out.latest(topic);
   }
 
   async #login(request: Extract<StreamRequest, { op: "auth" }>): Promise<void> {
@@ -179,6 +197,8 @@ export class Connection implements Reader {
     this.#loggingIn = true;
     try {
       const principal = await this.#verified(request);
+      // Gone meanwhile: a place that it took now would never be given back.
+      if (this.#ended) return;
       if (!this.#parts.admit(principal)) {
         this.#refuse(id, refusal("too_many_connections"));
         return this.close(closeCodes.tooMany, "too many connections");
@@ -210,24 +230,34 @@ export class Connection implements Reader {
     return access.verifySignature({ key, timestamp: String(timestamp), nonce, signature }, streamLogin);
   }
 
+  /** Too many in too little time; `id`: of the request, which has been told. */
+  #refusesSnapshots(id: string, count: number): boolean {
+    const waitMs = this.#snapshots.take(this.#parts.now(), count);
+    if (waitMs > 0) this.#refuse(id, refusal("rate_limited", { retryAfterMs: waitMs }));
+    return waitMs > 0;
+  }
+
   /** All of the channels, or none of them and why. */
   #subscribe(principal: Principal, { id, channels, resume }: Subscribe): void {
+    const wanted = new Set(channels);
+    if (this.#refusesSnapshots(id, wanted.size)) return;
     const joined: Topic[] = [];
-    const refused = this.#join(principal, channels, joined);
+    const refused = this.#join(principal, wanted, joined);
     if (refused !== null) {
       for (const topic of joined) this.#leave(topic);
       return this.#refuse(id, refused);
     }
     this.#say({ id, ok: true });
-    for (const ch of new Set(channels)) {
+    for (const ch of wanted) {
       const topic = this.#topics.get(ch) as Topic;
       const from = resume?.run === this.#parts.run && Object.hasOwn(resume.seq, ch) ? resume.seq[ch] : undefined;
       const deltas = from === undefined ? null : topic.after(from);
-      for (const frame of deltas ?? [this.#parts.hub.snapshot(topic)]) this.#out.send(topic, frame);
+      if (deltas === null) this.#out.latest(topic);
+      for (const frame of deltas ?? []) this.#out.send(topic, frame);
     }
   }
 
-  #join(principal: Principal, channels: readonly string[], joined: Topic[]): Refused | null {
+  #join(principal: Principal, channels: ReadonlySet<string>, joined: Topic[]): Refused | null {
     for (const ch of channels) {
       if (this.#topics.has(ch)) continue;
       const channel = parseChannel(ch);

@@ -40,6 +40,9 @@ export const limits = {
   idleTopicMs: 120_000,
   idleTopics: 20_000,
 
+  /** Requests to become a WebSocket: whole within so long, looked at so often. */
+  upgradeWithinMs: 5_000,
+  upgradeCheckMs: 500,
   connections: 20_000,
   connectionsPerPrincipal: 10,
   /** That have not logged in yet. */
@@ -58,6 +61,12 @@ export const limits = {
   refusalsPerSecond: 5,
   refusalBurst: 100,
   channels: 200,
+  /** Snapshots that one connection asks for, by subscribing and by resync: in one go, then a second. Each has to be worked out. */
+  snapshotBurst: 400,
+  snapshotsPerSecond: 100,
+  /** Pieces of a message that is not whole yet, and reads of a socket that make up one of them: each costs more than what it carries. */
+  fragments: 64,
+  chunks: 1_024,
   /** Bytes that wait for a reader; beyond, it gets the latest state once it has read them. */
   bufferedBytes: 256 * 1024,
   /** A reader that stays behind for so long is closed, and let go of so much later. */

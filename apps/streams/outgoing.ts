@@ -7,6 +7,7 @@ export interface Socket {
   readonly bufferedAmount: number;
   send(frame: Buffer, options: { readonly binary: false }): void;
   ping(): void;
+  pong(data: Uint8Array): void;
   close(code: number, reason: string): void;
 }
 
@@ -35,6 +36,16 @@ export class Outgoing {
     else this.#write(frame);
   }
 
+  /** The latest state of a channel; where there is no room, it comes as after anything missed. */
+  latest(topic: Topic): void {
+    if (this.#ended) return;
+    if (this.#full()) this.#missed.add(topic);
+    else {
+      this.#missed.delete(topic);
+      this.#write(this.#snapshot(topic));
+    }
+  }
+
   /** An answer, which nothing can stand for: a client that does not read its answers either is soon behind for too long. */
   say(frame: Buffer): void {
     if (!this.#ended) this.#write(frame);
@@ -54,6 +65,11 @@ export class Outgoing {
     if (this.#missed.size === 0 && !this.#full()) this.#behindSince = null;
     else this.#behindSince ??= now;
     return this.#behindSince === null ? 0 : now - this.#behindSince;
+  }
+
+  /** An answer to a ping of the protocol below. One who does not read gets none: it has its heartbeats to read first. */
+  pong(data: Uint8Array): void {
+    if (!this.#ended && !this.#full()) this.#socket.pong(data);
   }
 
   end(): void {

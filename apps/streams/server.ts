@@ -35,12 +35,18 @@ export interface StreamServer {
 }
 
 const tendMs = 1_000;
-const requestTimeoutMs = 5_000;
 
 /** `/v1/stream` on a server of its own. */
 export async function startStreamServer(parts: ServerParts): Promise<StreamServer> {
   const { host, port } = parts;
-  const app = fastify({ logger: false, requestTimeout: requestTimeoutMs, bodyLimit: frameBytesMax });
+  const app = fastify({
+    logger: false,
+    requestTimeout: limits.upgradeWithinMs,
+    bodyLimit: frameBytesMax,
+    http: { connectionsCheckingInterval: limits.upgradeCheckMs },
+  });
+  // Those that never become a WebSocket hold a place too.
+  app.server.maxConnections = limits.connections + limits.strangers;
   app.get(streamPath, async (_, reply) =>
     reply.code(426).header("upgrade", "websocket").send({ code: "upgrade_required" }),
   );
@@ -59,6 +65,8 @@ export async function startStreamServer(parts: ServerParts): Promise<StreamServe
     async close() {
       clearInterval(timer);
       sockets.close();
+      // Those that are no WebSocket yet.
+      app.server.closeAllConnections();
       await app.close();
     },
   };
@@ -70,6 +78,9 @@ class Sockets {
   readonly #server = new WebSocketServer({
     noServer: true,
     maxPayload: frameBytesMax,
+    maxFragments: limits.fragments,
+    maxBufferedChunks: limits.chunks,
+    autoPong: false,
     perMessageDeflate: false,
     clientTracking: false,
   });
@@ -143,6 +154,7 @@ class Sockets {
     ws.on("message", (data: RawData, binary: boolean) => {
       void connection.hear(bytesOf(data), !binary).catch((error: unknown) => logger.error({ error }, "a frame broke"));
     });
+    ws.on("ping", (data) => connection.pinged(data));
     ws.on("pong", () => connection.heard());
     socket.on("drain", () => connection.drained());
     ws.on("error", (error) => logger.debug({ error }, "a connection broke"));
@@ -151,7 +163,7 @@ class Sockets {
       this.#open.delete(connection);
       this.#left(principal);
       metrics.streamConnections.set(this.#open.size);
-      metrics.streamCloses.with(String(code)).inc();
+      metrics.streamCloses.with(labelOf(code)).inc();
     });
   }
 
@@ -162,6 +174,7 @@ class Sockets {
       },
       send: (frame, options) => ws.send(frame, options),
       ping: () => ws.ping(),
+      pong: (data) => ws.pong(data),
       close: (code, reason) => this.#end(ws, code, reason),
     };
   }
@@ -169,7 +182,8 @@ class Sockets {
   #end(ws: WebSocket, code: number, reason: string): void {
     ws.close(code, reason);
     // A reader that has not read what came before will not read this either.
-    setTimeout(() => ws.terminate(), limits.closeWithinMs).unref();
+    const late = setTimeout(() => ws.terminate(), limits.closeWithinMs).unref();
+    ws.once("close", () => clearTimeout(late));
   }
 
   #admitted({ id }: Principal): string | null {
@@ -190,6 +204,10 @@ class Sockets {
     else this.#perPrincipal.set(principal, open);
   }
 }
+
+/** Clients close with whatever they like, up to 4999; a series for each would be theirs to make. */
+const labelled = new Set<number>([...Object.values(closeCodes), 1000, 1001, 1002, 1005, 1006, 1007, 1008]);
+const labelOf = (code: number): string => (labelled.has(code) ? String(code) : "other");
 
 function refuseUpgrade(socket: NetSocket, status: string): void {
   socket.end(`HTTP/1.1 ${status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n`);

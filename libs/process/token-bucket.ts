@@ -16,13 +16,13 @@ export class TokenBucket {
     this.#at = now;
   }
 
-  /** Takes one: 0, or in how many ms there will be one. */
-  take(now: number): number {
+  /** Takes one, or as many as are asked for (at most `burst`): 0, or in how many ms there will be enough. */
+  take(now: number, count = 1): number {
     const { burst, perSecond } = this.#pace;
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * perSecond) / 1_000);
     this.#at = now;
-    if (this.#tokens < 1) return Math.ceil(((1 - this.#tokens) * 1_000) / perSecond);
-    this.#tokens -= 1;
+    if (this.#tokens < count) return Math.ceil(((count - this.#tokens) * 1_000) / perSecond);
+    this.#tokens -= count;
     return 0;
   }
 }

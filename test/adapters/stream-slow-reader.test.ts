@@ -40,6 +40,7 @@ async function reader() {
       },
       send: (frame, options) => socket.send(frame, options),
       ping: () => {},
+      pong: () => {},
       close: () => {},
     },
     (of) => of.snapshot(null),

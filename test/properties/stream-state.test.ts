@@ -61,6 +61,7 @@ class Pair {
       },
       send: (frame) => void wire.push(frame),
       ping: () => {},
+      pong: () => {},
       close: () => {},
     };
     const out = new Outgoing(socket, (topic) => topic.snapshot(null));

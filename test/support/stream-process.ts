@@ -5,6 +5,7 @@ import type { Servers } from "#apps/cli/live/servers.ts";
 
 const keySecret = "a secret of the tests, long enough for any";
 const hourMs = 3_600_000;
+type StartsApp = (name: string, environment: Readonly<Record<string, string>>) => Promise<RunningApp>;
 
 /** `apps/streams` beside the other processes of a live exchange, with tokens for whoever is to log in. */
 export class StreamProcess {
@@ -19,7 +20,11 @@ export class StreamProcess {
     this.app = app;
   }
 
-  static async start(servers: Pick<Servers, "natsUrl" | "databaseUrl" | "namespace">): Promise<StreamProcess> {
+  static async start(
+    servers: Pick<Servers, "natsUrl" | "databaseUrl" | "namespace">,
+    settings: Readonly<Record<string, string>> = {},
+    spawned: StartsApp = spawnApp,
+  ): Promise<StreamProcess> {
     const { privateKey, jwks } = await newKeyPair();
     const port = await freePort();
     const environment = {
@@ -29,8 +34,9 @@ export class StreamProcess {
       PLIMSOLL_NAMESPACE: servers.namespace,
       PLIMSOLL_JWKS: jwks,
       PLIMSOLL_KEY_SECRET: keySecret,
+      ...settings,
     };
-    const app = await spawnApp("streams", environment);
+    const app = await spawned("streams", environment);
     const stream = new StreamProcess(environment, privateKey, app);
     await stream.#ready();
     return stream;
