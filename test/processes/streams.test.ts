@@ -5,22 +5,39 @@ import { spawnApp } from "#libs/process/spawn-app.ts";
 import { StreamClient } from "#libs/client/index.ts";
 import { eventually } from "#test/support/live-shard.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AccountReply } from "#libs/contracts/live/margin.ts";
 import type { Role } from "#libs/access/index.ts";
 import { secretOfKey, sign, streamLogin } from "#libs/access/index.ts";
-import { createApiKey, type Database, openDatabase, revokeApiKey } from "#libs/adapters/postgres/index.ts";
+import {
+  createApiKey,
+  type Database,
+  factsOfNames,
+  openDatabase,
+  revokeApiKey,
+} from "#libs/adapters/postgres/index.ts";
 import { closeCodes } from "#libs/contracts/stream/codes.ts";
 import { exchangeRules, LiveExchange } from "#test/support/live-exchange.ts";
 import { RawStream } from "#test/support/raw-stream.ts";
 import { StreamProcess } from "#test/support/stream-process.ts";
 import { table } from "#test/support/table.ts";
 
+/** Beside the bitcoin a thin market, which takes little of a big position: a provider and the fund take some more of it. */
+const thin = { id: "ETH-PERP", base: "ETH", index: "ETH", tick: "0.1", tiers: [{ from: "0", im: "0.02", mm: "0.01" }] };
+const rules: RuleDocument = {
+  ...exchangeRules,
+  assets: [...exchangeRules.assets, { id: "ETH" }],
+  instruments: exchangeRules.instruments.flatMap((one) => [one, { ...one, ...thin }]),
+  liquidation: { ...exchangeRules.liquidation, maxSlippage: "0.005" },
+  providers: [{ account: "lp", instrument: "ETH-PERP", capacity: "10", discount: "0.001" }],
+};
+
 let exchange: LiveExchange;
 let streams: StreamProcess;
 let db: Database;
 
 beforeAll(async () => {
-  exchange = await LiveExchange.start({ ...exchangeRules, entities: { fund: { accounts: ["alpha", "beta"] } } });
+  exchange = await LiveExchange.start({ ...rules, entities: { fund: { accounts: ["alpha", "beta"] } } });
   streams = await StreamProcess.start(exchange.servers);
   db = openDatabase({ url: exchange.servers.databaseUrl, name: "test", max: 1 });
   await exchange.deposit("maker", "100000000");
@@ -90,6 +107,81 @@ test("a liquidation is told in its order: warnings, every stage, and its end wit
   expect(state).toBe("normal");
   await stream.close();
 });
+
+test("a whole waterfall is told as the journal has it: warnings, every stage, who was deleveraged, and the end with its receipt", async () => {
+  const put = async (account: string, side: "buy" | "sell", qty: string, price: string): Promise<unknown> =>
+    exchange.place({ account, instrument: "ETH-PERP", side, qty, price });
+  exchange.price("1000", "ETH");
+  await exchange.enter({ k: "fund", asset: "USDT", amount: "100" });
+  for (const [account, amount] of Object.entries({ carol: "2500", dora: "1000000", lp: "186.2" }))
+    await exchange.deposit(account, amount);
+  await exchange.settled();
+  await put("dora", "sell", "100", "1000");
+  expect(await put("carol", "buy", "100", "1000")).toMatchObject({ state: "filled" });
+  const [carol, dora] = [await as("carol"), await as("dora")];
+  expect(await carol.verdict({ op: "subscribe", channels: ["margin.carol", "liquidations.carol"] })).toBe("ok");
+  expect(await dora.verdict({ op: "subscribe", channels: ["adl.dora"] })).toBe("ok");
+  // 97,500 / (100 - ratio): below 1.5, 1.25 and 1.1, then within the partial stage, where the book has next to nothing.
+  for (const price of ["989.5", "987", "985.7"]) {
+    exchange.price(price, "ETH");
+    await exchange.settled();
+  }
+  await put("dora", "buy", "0.2", "985");
+  exchange.price("985.3", "ETH");
+  await carol.until((frame) => frame["ch"] === "liquidations.carol" && says(frame, "liquidation.step"));
+  // Below what the partial stage may pay: twenty above the bankruptcy price, thirty that only the fund could pay for.
+  await put("dora", "buy", "20", "979");
+  await put("dora", "buy", "30", "970");
+  exchange.price("980", "ETH");
+  for (const ch of ["margin.carol", "liquidations.carol"])
+    await carol.until((frame) => frame["ch"] === ch && says(frame, "liquidation.ended"));
+  await dora.until((frame) => frame["ch"] === "adl.dora" && says(frame, "adl.filled"));
+
+  const { events, state, positions } = carol.state("margin.carol").data;
+  expect({ state, positions }).toEqual({ state: "normal", positions: {} });
+  expect(events.map(plain)).toEqual(await recorded("carol", marginFacts));
+  const [first, second, third, started, ...rest] = events;
+  expect([first, second, third].map((one) => one?.["level"])).toEqual(["1.5", "1.25", "1.1"]);
+  const ended = rest.pop();
+  expect([started?.fact, ended?.fact, ended?.["outcome"]]).toEqual([
+    "liquidation.started",
+    "liquidation.ended",
+    "closed",
+  ]);
+  expect(ended?.["receipt"]).toMatchObject({ kind: "liquidation", subject: { account: "carol" } });
+  expect(ended?.["receipt"]).toEqual(started?.["receipt"]);
+  // A frame in the middle of it all begins again with the book; a stage is reached after those before it all the same.
+  expect([...new Set(rest.map((one) => one["stage"]))]).toEqual([2, 3, 4, 5, 6]);
+
+  const steps = carol.state("liquidations.carol").data.events;
+  const own = (await recorded("carol", stepFacts)).map(({ counterparty: _counterparty, ...one }) => one);
+  expect(steps.filter(({ fact }) => stepFacts.includes(fact)).map(plain)).toEqual(own);
+  const taken = (stage: number): unknown[] =>
+    steps.flatMap((one) => (one["stage"] === stage && one["qty"] ? [one["qty"]] : []));
+  expect([taken(2), taken(3), taken(4)]).toEqual([["0.2"], ["20"], ["10"]]);
+  expect(taken(5).length).toBeGreaterThan(0);
+  expect(steps.filter(({ fact }) => fact === "insurance.paid").length).toBe(taken(5).length);
+
+  const deleveraged = dora.state("adl.dora").data.events;
+  expect(deleveraged.map(plain)).toEqual(
+    (await recorded("dora", ["adl.filled"])).map(({ against: _against, ...one }) => one),
+  );
+  expect(deleveraged[0]?.["receipt"]).toMatchObject({ kind: "adl" });
+  expect(JSON.stringify(dora.frames)).not.toContain("carol");
+  expect(JSON.stringify(carol.frames)).not.toMatch(/"dora"|"lp"/);
+  await Promise.all([carol.close(), dora.close()]);
+});
+
+const says = (frame: object, fact: string): boolean => JSON.stringify(frame).includes(`"${fact}"`);
+const marginFacts = ["warning", "liquidation.started", "liquidation.stage", "liquidation.ended"];
+const stepFacts = ["liquidation.step", "insurance.paid"];
+const plain = ({ receipt: _receipt, shard: _shard, ...event }: Readonly<Record<string, unknown>>): object => event;
+
+/** Facts of an account as PostgreSQL keeps them. */
+async function recorded(account: string, names: readonly string[]): Promise<Readonly<Record<string, unknown>>[]> {
+  const { facts } = await factsOfNames(db, "0", 0, names, 1_000);
+  return facts.flatMap(({ receipt: _receipt, trace: _trace, ...fact }) => (fact["account"] === account ? [fact] : []));
+}
 
 /*
  * Who may read what, by hand. `bob` is an account that nobody's entity has, `alpha` one of the entity `fund`, `fund` an account that bears an
@@ -213,7 +305,7 @@ test("who loses an account while connected is told no more of it, and a login th
   const brief = await RawStream.loggedIn(streams.url, await streams.token(["trader"], "bob", "brief", 2_000));
   const stream = await as("fund");
   expect(await stream.verdict({ op: "subscribe", channels: ["margin.alpha", "margin.beta"] })).toBe("ok");
-  await exchange.enter({ k: "rules", document: { ...exchangeRules, entities: { fund: { accounts: ["beta"] } } } });
+  await exchange.enter({ k: "rules", document: { ...rules, entities: { fund: { accounts: ["beta"] } } } });
   const lost = await stream.until((frame) => frame["ok"] === false);
   expect(lost).toMatchObject({ id: null, error: { code: "forbidden", ch: "margin.alpha" } });
   const from = stream.frames.length;

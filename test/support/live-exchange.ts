@@ -43,6 +43,7 @@ const shards = ["0"];
 
 type Order = {
   readonly account: string;
+  readonly instrument?: string;
   readonly side: "buy" | "sell";
   readonly qty: string;
   readonly price?: string;
@@ -63,7 +64,7 @@ export class LiveExchange {
   #stored = 0;
   #filled = 0;
   #prices: NodeJS.Timeout | null = null;
-  #mark = "50000";
+  readonly #marks = new Map([["BTC", "50000"]]);
 
   private constructor(servers: Servers, processes: Processes, watch: Watch, model: LiveModel) {
     this.servers = servers;
@@ -94,8 +95,8 @@ export class LiveExchange {
     });
     await processes.start(programs, () => {});
     const exchange = new LiveExchange(servers, processes, watch, model);
-    exchange.price(exchange.#mark);
-    exchange.#prices = setInterval(() => exchange.price(exchange.#mark), 100);
+    exchange.#frame();
+    exchange.#prices = setInterval(() => exchange.#frame(), 100);
     await exchange.ready();
     return exchange;
   }
@@ -122,12 +123,16 @@ export class LiveExchange {
     await this.enter({ k: "cash", account, asset: "USDT", amount });
   }
 
-  /** From now on the mark, and the index with it: in a frame at once and every 100 ms. */
-  price(mark: string): void {
-    this.#mark = mark;
-    void this.#write("mark-price", { k: "frame", index: { USDT: "1", BTC: mark }, mark: { "BTC-PERP": mark } }).catch(
-      () => {},
-    );
+  /** From now on the mark of a base's perpetual, and the index with it: in a frame at once and every 100 ms. */
+  price(mark: string, base = "BTC"): void {
+    this.#marks.set(base, mark);
+    this.#frame();
+  }
+
+  #frame(): void {
+    const index = { USDT: "1", ...Object.fromEntries(this.#marks) };
+    const mark = Object.fromEntries([...this.#marks].map(([base, price]) => [`${base}-PERP`, price]));
+    void this.#write("mark-price", { k: "frame", index, mark }).catch(() => {});
   }
 
   async place(order: Order): Promise<TradingReply> {

@@ -11,7 +11,7 @@ const PoolState = oneOf("normal", "liquidating");
  * Something that became true of the account: the fact as docs/facts.md has it, without the names of other accounts. `receipt`: why, and
  * what would have avoided it, in the shape of `plimsoll explain --json`; with the end of a liquidation that of its beginning.
  */
-export const AccountEvent = Type.Object({
+const EventBody = Type.Object({
   shard: Id,
   /** Number of the fact in its shard. */
   seq: Count,
@@ -19,7 +19,9 @@ export const AccountEvent = Type.Object({
   fact: Id,
   receipt: maybe(nullable(Type.Object({}))),
 });
-export type AccountEvent = Static<typeof AccountEvent> & Readonly<Record<string, unknown>>;
+export type AccountEvent = Static<typeof EventBody> & Readonly<Record<string, unknown>>;
+/** With the fact's own fields beside. */
+export const AccountEvent = Type.Unsafe<AccountEvent>(EventBody);
 
 /** Where a position stands in the queue of its side: 1 goes first; in the fifth `quintile` the last ones. */
 export const AdlPlace = record({
