@@ -1,8 +1,6 @@
 import Type, { type Static } from "typebox";
 import { amountPattern } from "#libs/decimal/index.ts";
-
-/** Names of accounts, assets, instruments, orders, sources and entities. */
-export const idPattern = /^[A-Za-z0-9_-]{1,64}$/;
+import { idPattern, textPattern } from "./patterns.ts";
 
 /** The bound of a string schema: its pattern, and in a word what it stands for, so that a refusal can say so. */
 export const Id = Type.String({ pattern: idPattern.source, title: "id" });
@@ -25,7 +23,7 @@ export const maybe = <const S extends Type.TSchema>(schema: S) => Type.Optional(
 export const nullable = <const S extends Type.TSchema>(schema: S) =>
   Type.Unsafe<Static<S> | null>({ anyOf: [schema, { type: "null" }] });
 
-/** For people: no control or format characters and no halves of characters, which a database would refuse as text. */
-export const Text = Type.String({ pattern: "^[^\\p{Cc}\\p{Cf}\\p{Cs}]{0,200}$", title: "text" });
+/** For people. */
+export const Text = Type.String({ pattern: textPattern.source, title: "text" });
 /** W3C `traceparent`. */
 export const Trace = Type.String({ pattern: "^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$", title: "trace" });

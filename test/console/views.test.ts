@@ -16,15 +16,10 @@ test("a scope is confirmed by typing exactly it, and one without a name cannot b
   const everybody = { scope: "global", id: null } as const;
   const one = { scope: "instrument", id: "BTC-PERP" } as const;
   expect([typedScope(everybody), typedScope(one)]).toEqual(["EXCHANGE", "BTC-PERP"]);
-  expect(["EXCHANGE", " EXCHANGE ", "exchange", "", "BTC-PERP"].map((typed) => isTyped(typed, everybody))).toEqual([
-    true,
-    true,
-    false,
-    false,
-    false,
-  ]);
-  expect(isTyped("BTC-PERP", one)).toBe(true);
-  expect(isTyped("", { scope: "account", id: "" })).toBe(false);
+  const typed = ["EXCHANGE", " EXCHANGE ", "exchange", "", "BTC-PERP"];
+  expect(typed.filter((text) => isTyped(text, typedScope(everybody)))).toEqual(["EXCHANGE", " EXCHANGE "]);
+  expect(isTyped("BTC-PERP", typedScope(one))).toBe(true);
+  expect(isTyped("", typedScope({ scope: "account", id: "" }))).toBe(false);
 });
 
 test("what approves a halt has to be typed too, what approves anything else has not", () => {

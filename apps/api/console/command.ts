@@ -34,7 +34,10 @@ function whenChanged(ch: ChangingChannel, told: (at: number) => void): () => voi
   return stop;
 }
 
-/** Sends a command and times it. The key of a try that failed on the way is kept, so that trying again cannot do it twice. */
+/**
+ * Sends a command and times it. Its key stays until it is answered as a command: whatever happened to a try on its way, trying again cannot
+ * do it twice. A try that was changed meanwhile is refused then, if the first one had been taken.
+ */
 export function useCommand(path: string) {
   const [state, setState] = useState<CommandState>({ kind: "idle" });
   const [key, setKey] = useState(freshId);
@@ -60,7 +63,6 @@ export function useCommand(path: string) {
     } catch (thrown) {
       stop();
       const problem = asProblem(thrown);
-      if (problem.code !== "unreachable") setKey(freshId());
       setState({ kind: "failed", problem });
       announce(`Refused: ${problem.message}`);
       return null;

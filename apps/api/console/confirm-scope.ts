@@ -4,5 +4,5 @@ import type { Halt } from "#libs/contracts/stream/market.ts";
 export const typedScope = ({ scope, id }: Pick<Halt, "scope" | "id">): string =>
   scope === "global" ? "EXCHANGE" : (id ?? "");
 
-export const isTyped = (typed: string, scope: Pick<Halt, "scope" | "id">): boolean =>
-  typedScope(scope) !== "" && typed.trim() === typedScope(scope);
+/** Whether it stands there, to the letter; what is empty is never typed. */
+export const isTyped = (typed: string, expected: string): boolean => expected !== "" && typed.trim() === expected;

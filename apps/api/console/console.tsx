@@ -12,6 +12,7 @@ import { Account } from "./views/account.tsx";
 import { Alerts } from "./views/alerts.tsx";
 import { Audit } from "./views/audit.tsx";
 import { Breakers } from "./views/breakers.tsx";
+import { Commands } from "./views/commands.tsx";
 import { Instrument } from "./views/instrument.tsx";
 import { Liquidations } from "./views/liquidations.tsx";
 import { Overview } from "./views/overview.tsx";
@@ -25,6 +26,7 @@ const pages: Readonly<Record<View, () => JSX.Element>> = {
   instrument: Instrument,
   liquidations: Liquidations,
   breakers: Breakers,
+  commands: Commands,
   rules: Rules,
   audit: Audit,
   alerts: Alerts,

@@ -1,3 +1,4 @@
+import { magnitude } from "./amounts.ts";
 import { exact, price, ratio, words } from "./format.ts";
 import { stageNames } from "./liquidation-stages.ts";
 import type { Tone } from "./tone.ts";
@@ -46,12 +47,29 @@ const sentences: Readonly<Record<string, Say>> = {
     `Order ${text(fact["id"])} rests: ${text(fact["side"])} ${amount(fact["qty"])} ${text(fact["instrument"])}`,
   "cash.deposited": (fact) => `Deposit of ${amount(fact["amount"])} ${text(fact["asset"])}`,
   "cash.withdrawn": (fact) => `Withdrawal of ${amount(fact["amount"])} ${text(fact["asset"])}`,
+  "fund.changed": (fact) => moneyChanged(fact, "The insurance fund"),
+  "house.changed": (fact) => moneyChanged(fact, "The house"),
+  "fund.rejected": (fact) => `The insurance fund stays as it is: ${codes(fact)}`,
+  "house.rejected": (fact) => `The house stays as it is: ${codes(fact)}`,
+  "cash.rejected": (fact) => `${amount(fact["amount"])} ${text(fact["asset"])} are refused: ${codes(fact)}`,
+  "transfer.booked": (fact) =>
+    `${amount(fact["amount"])} ${text(fact["asset"])} go from ${text(fact["from"])} to ${text(fact["to"])}`,
+  "transfer.rejected": (fact) => `The transfer is refused: ${codes(fact)}`,
+  "deleverage.rejected": (fact) => `Deleveraging ${text(fact["account"])} is refused: ${codes(fact)}`,
+  "instrument.expired": (fact) =>
+    `${text(fact["instrument"])} has stopped for good at ${price(text(fact["price"]) || null)}`,
+  "rules.changed": (fact) => `Version ${String(fact["version"])} of the rules is in force`,
+  "rules.rejected": () => "The rules are refused",
+  "entry.refused": (fact) =>
+    `The engine refuses it: ${words(text(fact["code"]))}${text(fact["what"]) === "" ? "" : `, ${text(fact["what"])}`}`,
   "halt.set": (fact) => `${scope(fact)}: ${words(text(fact["state"]))}, ${words(text(fact["reason"]))}`,
   "halt.lifted": (fact) => `${scope(fact)}: the halt is lifted, ${words(text(fact["reason"]))}`,
   "halt.emptied": (fact) =>
     `${scope(fact)}: ${String(fact["orders"])} orders are off the books after ${String(fact["afterMs"])} ms`,
 };
 
+const moneyChanged = (fact: FactLike, whose: string): string =>
+  `${whose} ${text(fact["amount"]).startsWith("-") ? "gives" : "gets"} ${exact(magnitude(text(fact["amount"]) || "0"))} ${text(fact["asset"])}, ${amount(fact["balance"])} then`;
 const scope = (fact: FactLike): string =>
   text(fact["scope"]) === "global" ? "Whole exchange" : `${words(text(fact["scope"]))} ${text(fact["id"])}`;
 const codes = (fact: FactLike): string =>
@@ -71,6 +89,12 @@ const tones: Readonly<Record<string, Tone>> = {
   "loss.shared": "bad",
   "debt.parked": "bad",
   "order.rejected": "watch",
+  "fund.rejected": "bad",
+  "house.rejected": "bad",
+  "cash.rejected": "watch",
+  "transfer.rejected": "watch",
+  "deleverage.rejected": "watch",
+  "instrument.expired": "warn",
   "halt.set": "bad",
   "halt.lifted": "good",
 };

@@ -1,6 +1,6 @@
 import { useState } from "preact/hooks";
 import { useCommand } from "./command.ts";
-import { isTyped } from "./confirm-scope.ts";
+import { isTyped, typedScope } from "./confirm-scope.ts";
 import { haltStates, scopeText, stateMeaning, stateWords } from "./exchange-state.ts";
 import { useChannel } from "./live.ts";
 import { Card, Field } from "./parts/basics.tsx";
@@ -102,7 +102,7 @@ function HaltDialog({ wanted, close }: { readonly wanted: Wanted; readonly close
   const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
   const { state, send } = useCommand("/v1/commands/halt");
-  const ready = isTyped(typed, wanted) && reasonHolds(reason) && state.kind !== "sending";
+  const ready = isTyped(typed, typedScope(wanted)) && reasonHolds(reason) && state.kind !== "sending";
   const done = state.kind === "done";
   return (
     <Dialog title={`${stateWords[wanted.state]}: ${scopeText(wanted)}`} close={close} class="danger">
@@ -121,7 +121,7 @@ function HaltDialog({ wanted, close }: { readonly wanted: Wanted; readonly close
         {done ? null : (
           <>
             <ReasonField reason={reason} change={setReason} />
-            <TypedScopeField scope={wanted} typed={typed} change={setTyped} />
+            <TypedScopeField expected={typedScope(wanted)} typed={typed} change={setTyped} />
           </>
         )}
         <CommandResult state={state} />

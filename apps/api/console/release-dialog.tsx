@@ -1,7 +1,7 @@
 import type { Halt } from "#libs/contracts/stream/market.ts";
 import { useState } from "preact/hooks";
 import { useCommand } from "./command.ts";
-import { isTyped } from "./confirm-scope.ts";
+import { isTyped, typedScope } from "./confirm-scope.ts";
 import { haltStates, scopeText, stateMeaning, stateWords } from "./exchange-state.ts";
 import { Field } from "./parts/basics.tsx";
 import { CommandResult } from "./parts/command-result.tsx";
@@ -16,7 +16,7 @@ export function ReleaseDialog({ halt, close }: { readonly halt: Halt; readonly c
   const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
   const { state, send } = useCommand("/v1/commands/halt");
-  const ready = isTyped(typed, halt) && reasonHolds(reason) && state.kind !== "sending";
+  const ready = isTyped(typed, typedScope(halt)) && reasonHolds(reason) && state.kind !== "sending";
   const done = state.kind === "done";
   return (
     <Dialog title={`Release ${scopeText(halt)}`} close={close}>
@@ -46,7 +46,7 @@ export function ReleaseDialog({ halt, close }: { readonly halt: Halt; readonly c
               )}
             </Field>
             <ReasonField reason={reason} change={setReason} />
-            <TypedScopeField scope={halt} typed={typed} change={setTyped} />
+            <TypedScopeField expected={typedScope(halt)} typed={typed} change={setTyped} />
           </>
         )}
         <CommandResult state={state} />

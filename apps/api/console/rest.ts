@@ -39,6 +39,10 @@ export async function command<T>(path: string, body: object, key: string): Promi
   });
 }
 
+/** What the engine has refused is answered as a command too, with 422: its facts say why. */
+const isAnswer = (body: unknown): boolean => typeof body === "object" && body !== null && !("error" in body);
+const commandRefused = 422;
+
 /** Random enough to be met once; `crypto.randomUUID` is there on safe origins alone. */
 export const freshId = (): string =>
   [...crypto.getRandomValues(new Uint8Array(16))].map((byte) => byte.toString(16).padStart(2, "0")).join("");
@@ -56,7 +60,7 @@ async function ask<T>(path: string, asked: Asked): Promise<T> {
   );
   if (reply === null) throw new ApiProblem({ code: "unreachable", reason: "the API does not answer" });
   const body = (await reply.json().catch(() => null)) as T | ErrorReply | null;
-  if (reply.ok) return body as T;
+  if (reply.ok || (reply.status === commandRefused && isAnswer(body))) return body as T;
   const error = body !== null && typeof body === "object" && "error" in body ? body.error : null;
   if (reply.status === 401) logOut(`The server refused the token: ${error?.reason ?? "log in again"}.`);
   throw new ApiProblem(error ?? { code: `http_${reply.status}`, reason: `the API answered ${reply.status}` });

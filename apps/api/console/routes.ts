@@ -5,6 +5,7 @@ export const views = {
   instrument: { title: "Instrument", key: "i" },
   liquidations: { title: "Liquidations", key: "l" },
   breakers: { title: "Breakers", key: "b" },
+  commands: { title: "Commands", key: "c" },
   rules: { title: "Rules", key: "r" },
   audit: { title: "Audit", key: "u" },
   alerts: { title: "Alerts", key: "e" },
@@ -14,7 +15,7 @@ export type View = keyof typeof views;
 
 export interface Route {
   readonly view: View;
-  /** The account, the instrument, the shard of a saga, the scope to halt; null: none is chosen. */
+  /** The account, the instrument, the shard of a saga, the scope to halt, a command; null: none is chosen. */
   readonly id: string | null;
   /** The saga of that shard, or what of the scope is meant. */
   readonly part: string | null;

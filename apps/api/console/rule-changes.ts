@@ -1,8 +1,9 @@
+import type { RuleOperation } from "#libs/contracts/api/commands.ts";
 import { isAmount } from "./amounts.ts";
 
 /** A change of the rules as the API takes it: what is tried on the live book is to the letter what is then proposed. */
 export interface Change {
-  readonly operation: "rules" | "rollback" | "emergency" | "limit";
+  readonly operation: RuleOperation;
   readonly payload: Readonly<Record<string, unknown>>;
 }
 

@@ -1,10 +1,11 @@
 import Type, { type Static } from "typebox";
 import { hierarchySchemas } from "../limit-schema.ts";
+import { entityAccountsMax, reasonPattern } from "../patterns.ts";
 import { Amount, Count, Id, maybe, nullable, oneOf, record, Text, Time } from "../primitives.ts";
 import { RuleSchema } from "../rule-schema.ts";
 
-/** Why somebody does something: at least three characters, for those who read the audit. */
-export const Reason = Type.String({ pattern: "^[^\\p{Cc}\\p{Cf}\\p{Cs}]{3,200}$", title: "text" });
+/** Why somebody does something. */
+export const Reason = Type.String({ pattern: reasonPattern.source, title: "text" });
 /** SHA-256, hex. */
 export const Hash = Type.String({ pattern: "^[0-9a-f]{64}$", title: "hash" });
 /** Sagas have ids of the engine's. */
@@ -46,7 +47,7 @@ export const commandPayloads = {
   /** The rules of a version that was in force before. */
   rollback: record({ base: Count, version: Count }),
   /** Accounts become those of an entity, beside those that it has. */
-  entity: record({ entity: Id, accounts: Type.Array(Id, { minItems: 1, maxItems: 50 }) }),
+  entity: record({ entity: Id, accounts: Type.Array(Id, { minItems: 1, maxItems: entityAccountsMax }) }),
   /** Tops a fund up, or, negative, draws it down. */
   fund: record({ fund: oneOf("insurance", "house"), asset: Id, amount: Amount, shard: maybe(Id) }),
   /** Cash of an account: what the outside has brought, or, negative, taken. */

@@ -80,13 +80,17 @@ export function Field(props: {
   readonly label: string;
   readonly hint?: string;
   readonly problem?: string | null;
-  readonly children: (ids: { readonly id: string; readonly "aria-describedby": string }) => ComponentChildren;
+  readonly children: (ids: {
+    readonly id: string;
+    readonly "aria-describedby": string;
+    readonly "aria-invalid": boolean | undefined;
+  }) => ComponentChildren;
 }) {
   const id = useId();
   return (
     <div class="field">
       <label for={id}>{props.label}</label>
-      {props.children({ id, "aria-describedby": `${id}-hint` })}
+      {props.children({ id, "aria-describedby": `${id}-hint`, "aria-invalid": props.problem ? true : undefined })}
       <p id={`${id}-hint`} class={props.problem ? "problem" : "hint"} role={props.problem ? "alert" : undefined}>
         {props.problem ?? props.hint ?? ""}
       </p>

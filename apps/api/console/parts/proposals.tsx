@@ -4,9 +4,13 @@ import type { Static } from "typebox";
 import { useEffect, useState } from "preact/hooks";
 import { useAnswer } from "../answers.ts";
 import { useCommand } from "../command.ts";
-import { isTyped } from "../confirm-scope.ts";
+import { Preview } from "../commands/preview.tsx";
+import { asPayload, typedOf } from "../commands/operations.ts";
+import { commandSentence } from "../commands/sentences.ts";
+import { isTyped, typedScope } from "../confirm-scope.ts";
 import { duration, instant, words } from "../format.ts";
 import { changesRules, scopeOf } from "../payloads.ts";
+import { hrefOf } from "../routes.ts";
 import { claims, mayApprove } from "../session.ts";
 import { now } from "../ticking.ts";
 import { Card, Nothing } from "./basics.tsx";
@@ -21,6 +25,8 @@ import { TypedScopeField } from "./typed-scope.tsx";
 type Commands = Static<typeof CommandsReply>;
 const lookMs = 1_000;
 
+export type Verdict = "approve" | "reject";
+
 /** What has been proposed and waits for the word of somebody else; looked for every second. */
 export function Proposals(props: {
   readonly title: string;
@@ -28,9 +34,7 @@ export function Proposals(props: {
   readonly class?: string;
 }) {
   const answer = useAnswer<Commands>("/v1/commands", { state: "proposed", limit: 50 });
-  const [opened, open] = useState<{ readonly command: CommandView; readonly verdict: "approve" | "reject" } | null>(
-    null,
-  );
+  const [opened, open] = useState<{ readonly command: CommandView; readonly verdict: Verdict } | null>(null);
   useEffect(() => {
     const timer = setInterval(answer.again, lookMs);
     return () => clearInterval(timer);
@@ -53,7 +57,7 @@ export function Proposals(props: {
         </ul>
       )}
       {opened === null ? null : (
-        <Verdict
+        <VerdictDialog
           {...opened}
           close={() => {
             open(null);
@@ -65,21 +69,22 @@ export function Proposals(props: {
   );
 }
 
-function Proposal({
+export function Proposal({
   command,
   decide,
 }: {
   readonly command: CommandView;
-  readonly decide: (verdict: "approve" | "reject") => void;
+  readonly decide: (verdict: Verdict) => void;
 }) {
   const own = command.proposer === claims.value?.sub;
   void now.value;
   return (
     <li data-proposal={command.id}>
       <strong>{words(command.operation)}</strong>
-      <Payload of={command.payload} />
+      <p>{commandSentence(command.operation, command.payload)}</p>
       <p class="faint">
-        {command.proposer}: “{command.reason}”
+        <a href={hrefOf("commands", command.id)}>by itself</a> · {command.proposer}: “{command.reason}”
+        {command.ticket === null ? "" : ` · ticket ${command.ticket}`}
         {command.expiresAt === null ? "" : ` · ends in ${duration(Math.max(0, command.expiresAt - Date.now()))}`}
       </p>
       <div class="row">
@@ -97,18 +102,45 @@ function Proposal({
   );
 }
 
+/** What has to be typed to approve it; null: nothing. */
+function toType({ operation, payload }: CommandView): string | null {
+  const scope = scopeOf(operation, payload);
+  return scope === null ? typedOf(operation, payload) : typedScope(scope);
+}
+
+/** Who asked for exactly what, and why. */
+export function Asked({ command }: { readonly command: CommandView }) {
+  return (
+    <>
+      <p class="faint">
+        Proposed by {command.proposer} at {instant(command.createdAt)} UTC: “{command.reason}”
+        {command.ticket === null ? "" : `, ticket ${command.ticket}`}
+        {command.dryRun === null ? "" : `, after dry run ${command.dryRun}`}
+        {command.urgent ? ", urgent: without a dry run" : ""}
+      </p>
+      <details>
+        <summary>What is approved, to the letter</summary>
+        <Payload of={command.payload} />
+        <p class="faint">
+          payload SHA-256 <code>{command.payloadHash}</code>
+        </p>
+      </details>
+    </>
+  );
+}
+
 /** The second person's word, bound to the hash of exactly what they saw. */
-function Verdict(props: {
+export function VerdictDialog(props: {
   readonly command: CommandView;
-  readonly verdict: "approve" | "reject";
+  readonly verdict: Verdict;
   readonly close: () => void;
 }) {
   const { command, verdict } = props;
   const [typed, setTyped] = useState("");
   const [reason, setReason] = useState("");
   const { state, send } = useCommand(`/v1/commands/${command.id}/${verdict}`);
-  const scope = verdict === "approve" ? scopeOf(command.operation, command.payload) : null;
-  const ready = (scope === null || isTyped(typed, scope)) && reasonHolds(reason) && state.kind !== "sending";
+  const expected = verdict === "approve" ? toType(command) : null;
+  const ready = (expected === null || isTyped(typed, expected)) && reasonHolds(reason) && state.kind !== "sending";
   const done = state.kind === "done";
   return (
     <Dialog
@@ -123,17 +155,13 @@ function Verdict(props: {
           void send({ reason, ...(verdict === "approve" ? { payloadHash: command.payloadHash } : {}) }, "halts");
         }}
       >
-        <Payload of={command.payload} />
-        <p class="faint">
-          Proposed by {command.proposer} at {instant(command.createdAt)} UTC: “{command.reason}”
-          <br />
-          payload SHA-256 <code>{command.payloadHash}</code>
-        </p>
+        <Preview operation={command.operation} payload={asPayload(command.payload)} complete />
+        <Asked command={command} />
         {changesRules(command.operation) ? <ProposalDiff id={command.id} /> : null}
         {done ? null : (
           <>
             <ReasonField reason={reason} change={setReason} />
-            {scope === null ? null : <TypedScopeField scope={scope} typed={typed} change={setTyped} />}
+            {expected === null ? null : <TypedScopeField expected={expected} typed={typed} change={setTyped} />}
           </>
         )}
         <CommandResult state={state} />

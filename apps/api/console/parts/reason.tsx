@@ -7,9 +7,13 @@ const lengthMax = 200;
 export const reasonHolds = (reason: string): boolean => reason.trim().length >= lengthMin && reason.length <= lengthMax;
 
 /** Why somebody does something; the audit keeps it. */
-export function ReasonField(props: { readonly reason: string; readonly change: (reason: string) => void }) {
+export function ReasonField(props: {
+  readonly reason: string;
+  readonly change: (reason: string) => void;
+  readonly problem?: string | null;
+}) {
   return (
-    <Field label="Reason" hint="For the audit; at least three characters.">
+    <Field label="Reason" hint="For the audit; at least three characters." problem={props.problem ?? null}>
       {(ids) => (
         <input
           {...ids}

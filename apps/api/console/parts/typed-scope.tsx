@@ -1,15 +1,13 @@
-import type { Halt } from "#libs/contracts/stream/market.ts";
-import { typedScope } from "../confirm-scope.ts";
 import { Field } from "./basics.tsx";
 
 /** Where a scope has to be typed before anything is done to it; spelled as it is, also on a phone. */
 export function TypedScopeField(props: {
-  readonly scope: Pick<Halt, "scope" | "id">;
+  readonly expected: string;
   readonly typed: string;
   readonly change: (typed: string) => void;
 }) {
   return (
-    <Field label={`Type ${typedScope(props.scope)} to confirm`}>
+    <Field label={`Type ${props.expected} to confirm`}>
       {(ids) => (
         <input
           {...ids}

@@ -5,6 +5,7 @@ import type { Static } from "typebox";
 import { drawn } from "../amounts.ts";
 import { useAnswer } from "../answers.ts";
 import { LineChart } from "../charts/line.tsx";
+import { CommandButton } from "../commands/dialog.tsx";
 import { scopeText, stateTone, stateWords } from "../exchange-state.ts";
 import { percent, ratio, usd, usdCents, words } from "../format.ts";
 import { useHistory } from "../history.ts";
@@ -51,6 +52,7 @@ function OneAccount({ id }: { readonly id: string }) {
       ) : (
         <>
           <Standing margin={data} />
+          <Actions account={id} margin={data} />
           <div class="grid">
             <Card title="Positions" class="flush">
               <PositionsTable positions={positions} margin={data} />
@@ -68,6 +70,34 @@ function OneAccount({ id }: { readonly id: string }) {
         </>
       )}
     </>
+  );
+}
+
+/** What can be done about it; there for who may command. */
+function Actions({ account, margin }: { readonly account: string; readonly margin: MarginData }) {
+  if (!mayCommand.value) return null;
+  const [asset = ""] = Object.keys(margin.collateral);
+  const [instrument = ""] = Object.keys(margin.positions);
+  return (
+    <div class="actions" role="group" aria-label={`Commands about ${account}`}>
+      <CommandButton name="adjust" given={{ account, asset }}>
+        Adjust cash …
+      </CommandButton>
+      <CommandButton name="transfer" given={{ from: account, asset }}>
+        Transfer …
+      </CommandButton>
+      {instrument === "" ? null : (
+        <CommandButton name="deleverage" given={{ account, instrument }}>
+          Deleverage …
+        </CommandButton>
+      )}
+      <CommandButton name="limit" given={{ level: "account", of: account, limit: "maxNotionalUsd" }}>
+        Limit for a time …
+      </CommandButton>
+      <CommandButton name="entity" given={{ accounts: account }}>
+        Put into an entity …
+      </CommandButton>
+    </div>
   );
 }
 

@@ -1,6 +1,7 @@
 import type { InstrumentData, SideData } from "#libs/contracts/stream/operators.ts";
 import { drawn, quotient } from "../amounts.ts";
 import { LineChart } from "../charts/line.tsx";
+import { CommandButton } from "../commands/dialog.tsx";
 import { exact, instant, percent, price, ratio, short, signed, usd, whole } from "../format.ts";
 import { useHistory } from "../history.ts";
 import { type Seen, useChannel } from "../live.ts";
@@ -49,6 +50,7 @@ function Parts({ data, seen }: { readonly data: InstrumentData; readonly seen: S
   return (
     <>
       <Now data={data} />
+      <Actions instrument={data.instrument} />
       <div class="grid">
         <Card title="Mark since this page was opened" class="half">
           <LineChart
@@ -64,6 +66,24 @@ function Parts({ data, seen }: { readonly data: InstrumentData; readonly seen: S
         <Queue name="Short" side={data.short} />
       </div>
     </>
+  );
+}
+
+/** What can be done about it; there for who may command. */
+function Actions({ instrument }: { readonly instrument: string }) {
+  if (!mayCommand.value) return null;
+  return (
+    <div class="actions" role="group" aria-label={`Commands about ${instrument}`}>
+      <CommandButton name="limit" given={{ level: "instrument", of: instrument, limit: "maxOpenInterest" }}>
+        Limit for a time …
+      </CommandButton>
+      <CommandButton name="deleverage" given={{ instrument }}>
+        Deleverage …
+      </CommandButton>
+      <CommandButton name="settle" given={{ instrument }}>
+        Settle for good …
+      </CommandButton>
+    </div>
   );
 }
 

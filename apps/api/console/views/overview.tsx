@@ -4,6 +4,7 @@ import type { OverviewData, PoolTile } from "#libs/contracts/stream/operators.ts
 import { compare, drawn, quotient, sum } from "../amounts.ts";
 import { HeatMap } from "../charts/heat-map.tsx";
 import type { Tile } from "../charts/heat-zones.ts";
+import { CommandButton } from "../commands/dialog.tsx";
 import { scopeText, stateTone, stateWords } from "../exchange-state.ts";
 import { duration, moment, percent, price, ratio, short, usd, whole, words } from "../format.ts";
 import { stageNames } from "../liquidation-stages.ts";
@@ -227,8 +228,14 @@ function Stages({ stages }: { readonly stages: OverviewData["stages"] }) {
 
 function Funds({ funds }: { readonly funds: OverviewData["funds"] }) {
   const rows = Object.entries(funds).filter(([, fund]) => fund.balance !== "0" || fund.parked !== "0");
+  const [first] = rows;
+  const act = (
+    <CommandButton name="fund" given={first === undefined ? {} : { asset: first[0] }}>
+      Top up or draw down …
+    </CommandButton>
+  );
   return (
-    <Card title="Insurance funds">
+    <Card title="Insurance funds" aside={act}>
       {rows.length === 0 ? (
         <Nothing>No fund holds anything.</Nothing>
       ) : (

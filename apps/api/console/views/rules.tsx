@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { DiffReply, RulesReply } from "#libs/contracts/api/replies.ts";
 import type { Static } from "typebox";
 import { useAnswer } from "../answers.ts";
+import { CommandButton } from "../commands/dialog.tsx";
 import { instant, words } from "../format.ts";
 import { useChannel } from "../live.ts";
 import { Card, Nothing } from "../parts/basics.tsx";
@@ -28,6 +29,8 @@ export function Rules() {
         <span class="tag accent">{current === null ? "version …" : `version ${current} in force`}</span>
         <span class="grow" />
         <Freshness of={market} />
+        <CommandButton name="limit">Limit for a time …</CommandButton>
+        <CommandButton name="entity">Entity …</CommandButton>
       </div>
       <Problem of={versions.problem} />
       <div class="grid">
