@@ -5,6 +5,7 @@ import { isTyped, typedScope } from "#apps/api/console/confirm-scope.ts";
 import { hasReceipt, sentenceOf, toneOf } from "#apps/api/console/fact-texts.ts";
 import { changesRules, payloadLines, scopeOf } from "#apps/api/console/payloads.ts";
 import { gainClass, percentText, sideOf, sizeText } from "#apps/api/console/risk-texts.ts";
+import { ratioLines, ratioShownMax } from "#apps/api/console/ratio-points.ts";
 import { readEmergency, readRollback, readSet } from "#apps/api/console/rule-changes.ts";
 import { moneyOf } from "#apps/api/console/saga-money.ts";
 import { moved } from "#apps/api/console/stressed-prices.ts";
@@ -155,4 +156,17 @@ test("positions are told by side and size", () => {
   ]);
   expect([percentText("-12.345"), percentText(null)]).toEqual(["−12.35%", "–"]);
   expect([gainClass("1"), gainClass("-1"), gainClass("0.0")]).toEqual(["gain", "loss", ""]);
+});
+
+test("a ratio over time joins what was seen without a break, and nothing else", () => {
+  const at = (t: number, ratio: string | null, instrument: string | null = null) => ({ t, ratio, instrument });
+  const lines = ratioLines([at(20_500, "1.04"), at(5_000, "1.5"), at(6_000, "1", "X-PERP"), at(7_000, null)], {
+    x: [20_000, 21_000, 90_000],
+    y: [1.1, 9, 2],
+  });
+  expect(lines).toEqual({
+    x: [5_000, 20_000, 20_500, 21_000, 21_001, 90_000],
+    recorded: [1.5, null, 1.04, null, null, null],
+    live: [undefined, 1.1, undefined, ratioShownMax, null, 2],
+  });
 });

@@ -3,14 +3,16 @@ import uPlot from "uplot";
 import { clock } from "../format.ts";
 import { theme } from "../theme.ts";
 
-/** Points of one line; `null` is a hole. Floats: these are drawn, never shown as text. */
+/** Points of one line; `null` is a hole, `undefined` a moment that is not its own. Floats: these are drawn, never shown as text. */
 export interface Series {
   readonly name: string;
-  readonly values: readonly (number | null)[];
+  readonly values: readonly (number | null | undefined)[];
   /** The colour of that number of the style's lines, 1 to 4. */
   readonly line: 1 | 2 | 3 | 4;
   readonly steps?: boolean;
   readonly filled?: boolean;
+  /** Single points that no line joins: what was between them is not known. */
+  readonly dots?: boolean;
 }
 
 export interface LineChartProps {
@@ -105,9 +107,10 @@ function optionsOf(latest: { readonly current: LineChartProps }, width: number):
         label: one.name,
         stroke: colour(`line-${one.line}`),
         width: 1.6,
-        points: { show: false },
+        points: one.dots === true ? { show: true, size: 7, fill: colour(`line-${one.line}`) } : { show: false },
         value: (_chart: uPlot, value: number | null) => show(value),
         ...(one.filled === true ? { fill: `${colour(`line-${one.line}`)}22` } : {}),
+        ...(one.dots === true ? { paths: () => null } : {}),
         ...(one.steps === true && uPlot.paths.stepped ? { paths: uPlot.paths.stepped({ align: 1 }) } : {}),
       })),
     ],
@@ -126,13 +129,17 @@ function rangeOf({ levels = [] }: LineChartProps, low: number | null, high: numb
   return [bottom - room, top + room];
 }
 
+/** From the highest; a name that would stand on another's stands beside it. */
 function drawLevels(chart: uPlot, { levels = [] }: LineChartProps): void {
   const { ctx, bbox } = chart;
+  const gap = 4 * devicePixelRatio;
+  const line = 13 * devicePixelRatio;
+  let written = { y: Number.NEGATIVE_INFINITY, end: bbox.left };
   ctx.save();
   ctx.font = `${11 * devicePixelRatio}px sans-serif`;
   ctx.textAlign = "left";
   ctx.textBaseline = "alphabetic";
-  for (const { at, name, tone } of levels) {
+  for (const { at, name, tone } of [...levels].sort((a, b) => b.at - a.at)) {
     const y = chart.valToPos(at, "y", true);
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.strokeStyle = colour(tone);
@@ -142,7 +149,11 @@ function drawLevels(chart: uPlot, { levels = [] }: LineChartProps): void {
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
-    ctx.fillText(name, bbox.left + 4 * devicePixelRatio, y - 4 * devicePixelRatio);
+    const beside = y - written.y < line;
+    const x = (beside ? written.end + 2 * gap : bbox.left) + gap;
+    const textY = beside ? written.y : y;
+    ctx.fillText(name, x, textY - gap);
+    written = { y: textY, end: x + ctx.measureText(name).width };
   }
   ctx.restore();
 }

@@ -68,7 +68,7 @@ function WordsFields({ form, name }: { readonly form: CommandForm; readonly name
   const ticket = form.problemOf("ticket");
   return (
     <>
-      {name === "limit" ? (
+      {name === "limit" && (form.tries || words.urgent) ? (
         <label class="inline check">
           <input
             type="checkbox"

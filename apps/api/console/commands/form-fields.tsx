@@ -121,7 +121,7 @@ function Typed({ field, value, offered, change, ids }: FieldProps & { readonly i
 function Segments(props: FieldProps & { readonly options: readonly (readonly [value: string, text: string])[] }) {
   const { field, value, change, options } = props;
   return (
-    <fieldset class="segments">
+    <fieldset class="segments pair">
       <legend>{field.label}</legend>
       {options.map(([one, text]) => (
         <label key={one} class={value === one ? "chosen" : ""}>

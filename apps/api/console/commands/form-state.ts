@@ -53,6 +53,8 @@ export function useCommandForm(name: FormName, given: Values) {
     setAttempts(attempts + 1);
     if (!complete || Object.keys(said).length > 0) return;
     fix(payload);
+    // What is asked for after it is no mistake yet.
+    setAttempts(0);
     if (tries) return dryRun.start({ operation: name as RuleOperation, payload });
     const { reason, ticket, urgent } = words;
     const about = {

@@ -68,7 +68,6 @@ const limitFields: readonly Field[] = [
   { ...account, when: levelIs("key") },
   {
     ...instrument,
-    hint: "Left empty: every one.",
     optional: true,
     when: levelIs("exchange", "tier", "entity", "account", "key"),
   },

@@ -1,3 +1,4 @@
+import { isZero } from "../amounts.ts";
 import { exact } from "../format.ts";
 import { Figure, Figures } from "../parts/basics.tsx";
 import { Freshness } from "../parts/freshness.tsx";
@@ -37,6 +38,8 @@ export function Preview(props: {
   );
 }
 
+const lost = (takes: string | null): string => (takes === null ? "by policy" : isZero(takes) ? "–" : exact(takes));
+
 const Queue = ({ rows }: { readonly rows: readonly Taken[] }) => (
   <Table
     caption="Whom it would close against, as the queue stands"
@@ -44,7 +47,7 @@ const Queue = ({ rows }: { readonly rows: readonly Taken[] }) => (
       { name: "Against", cell: ({ account }) => <a href={hrefOf("account", account)}>{account}</a> },
       { name: "Rank", number: true, cell: ({ rank }) => String(rank) },
       { name: "Holds", number: true, cell: ({ holds }) => exact(holds) },
-      { name: "Loses", number: true, cell: ({ takes }) => <b>{takes === null ? "by policy" : exact(takes)}</b> },
+      { name: "Loses", number: true, cell: ({ takes }) => <b>{lost(takes)}</b> },
     ]}
     rows={rows}
     keyOf={({ account, rank }) => `${account} ${rank}`}

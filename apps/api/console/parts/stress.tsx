@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { MarginData } from "#libs/contracts/stream/account.ts";
 import { add, quotient } from "../amounts.ts";
-import { percent, ratio, signed, usd } from "../format.ts";
+import { percent, ratio, signed, usd, whole } from "../format.ts";
 import { useChannel } from "../live.ts";
 import { type ApiProblem, asProblem, post } from "../rest.ts";
 import { Card, Figure, Figures, Nothing, Tag } from "./basics.tsx";
@@ -36,7 +36,7 @@ export function StressCard(props: { readonly account: string; readonly margin: M
   const prices = marks === null || chosen === null ? null : moved(marks, chosen, share);
   const { answer, problem, logSeq } = useWhatIf(props.account, prices, `${chosen ?? ""} ${move}`);
   return (
-    <Card title="Stress" class={props.class} aside={logSeq === null ? null : `computed at log #${logSeq}`}>
+    <Card title="Stress" class={props.class} aside={logSeq === null ? null : `computed at log #${whole(logSeq)}`}>
       <div class="row">
         <label class="inline">
           What if

@@ -1,14 +1,11 @@
 import { useState } from "preact/hooks";
-import type { FactsReply, MarginHistoryReply } from "#libs/contracts/api/replies.ts";
+import type { FactsReply } from "#libs/contracts/api/replies.ts";
 import type { MarginData } from "#libs/contracts/stream/account.ts";
 import type { Static } from "typebox";
-import { drawn } from "../amounts.ts";
 import { useAnswer } from "../answers.ts";
-import { LineChart } from "../charts/line.tsx";
 import { CommandButton } from "../commands/dialog.tsx";
 import { scopeText, stateTone, stateWords } from "../exchange-state.ts";
 import { percent, ratio, usd, usdCents, words } from "../format.ts";
-import { useHistory } from "../history.ts";
 import { useChannel } from "../live.ts";
 import { CollateralTable, OrdersTable, PositionsTable, thresholdsOf } from "../parts/account-tables.tsx";
 import { Card, Figure, Figures, Tag } from "../parts/basics.tsx";
@@ -16,6 +13,7 @@ import { FactList } from "../parts/fact-list.tsx";
 import { Awaiting, Freshness } from "../parts/freshness.tsx";
 import { LoadLine, standingOf } from "../parts/load-line.tsx";
 import { Problem } from "../parts/problem.tsx";
+import { RatioCard } from "../parts/ratio-card.tsx";
 import { StressCard } from "../parts/stress.tsx";
 import { route } from "../router.ts";
 import { hrefOf } from "../routes.ts";
@@ -140,45 +138,6 @@ export function Standing({ margin }: { readonly margin: MarginData }) {
           tone={margin.free.startsWith("-") ? "bad" : "plain"}
         />
       </Figures>
-    </Card>
-  );
-}
-
-type Margins = Static<typeof MarginHistoryReply>;
-
-export function RatioCard(props: {
-  readonly account: string;
-  readonly margin: MarginData;
-  readonly t: number | null;
-  readonly class: string;
-}) {
-  const { margin, account } = props;
-  const recorded = useAnswer<Margins>(`/v1/accounts/${account}/margin`, { limit: 200 }).data;
-  const live = useHistory(
-    `ratio.${account}`,
-    props.t,
-    margin.ratio === null ? null : Math.min(10, drawn(margin.ratio)),
-  );
-  const before = (recorded?.points ?? [])
-    .filter(({ instrument, ratio: one, t }) => instrument === null && one !== null && t < (live.x[0] ?? Infinity))
-    .sort((a, b) => a.t - b.t);
-  const x = [...before.map(({ t }) => t), ...live.x];
-  const values = [...before.map((point) => Math.min(10, drawn(point.ratio ?? "10"))), ...live.y];
-  const last = values.findLast((value) => value !== null) ?? null;
-  return (
-    <Card title="Margin ratio over time" class={props.class} aside={`${before.length} recorded, ${live.x.length} live`}>
-      <LineChart
-        label={`Margin ratio of ${account} over time; now ${last === null ? "without requirement" : last.toFixed(3)}.`}
-        x={x}
-        series={[{ name: "ratio", values, line: 1, filled: true }]}
-        height={230}
-        show={(value) => value.toFixed(2)}
-        levels={[
-          { at: drawn(margin.fullAt), name: `full ${margin.fullAt}`, tone: "bad" },
-          { at: drawn(margin.partialAt), name: `partial ${margin.partialAt}`, tone: "bad" },
-          ...margin.warnAt.map((level) => ({ at: drawn(level), name: `warning ${level}`, tone: "warn" as const })),
-        ]}
-      />
     </Card>
   );
 }

@@ -3,7 +3,7 @@ import type { CommandsReply } from "#libs/contracts/api/replies.ts";
 import type { Static } from "typebox";
 import { useEffect, useState } from "preact/hooks";
 import { type Answer, useAnswer } from "../answers.ts";
-import { catalogue } from "../commands/catalogue.ts";
+import { catalogue, type Listed } from "../commands/catalogue.ts";
 import { CommandButton } from "../commands/dialog.tsx";
 import { formNames } from "../commands/operations.ts";
 import { commandSentence } from "../commands/sentences.ts";
@@ -48,8 +48,8 @@ export function Commands() {
       </div>
       <div class="grid">
         {id === null ? null : <OneCommand id={id} />}
+        <Proposals title="Waiting for a second person" of={() => true} />
         <Catalogue />
-        <Proposals title="Waiting for a second person" of={() => true} class="third" />
         <History />
       </div>
     </>
@@ -58,39 +58,54 @@ export function Commands() {
 
 function Catalogue() {
   return (
-    <Card title="What can be commanded" class="two-thirds flush" aside={<RightsNote />}>
+    <Card title="What can be commanded" class="flush" aside={<RightsNote />}>
       <Table
         caption="Commands"
         columns={[
           { name: "Command", cell: ({ operation }) => <b>{words(operation)}</b> },
-          { name: "What it does", cell: ({ does }) => does, text: true },
-          { name: "Second person", cell: ({ secondPerson }) => secondPerson, text: true },
-          {
-            name: "Where",
-            cell: ({ operation, at }) => {
-              const form = formNames.find((name) => name === operation);
-              return (
-                <span class="row tight">
-                  {at.map((view) => (
-                    <a key={view} href={hrefOf(view)}>
-                      {views[view].title}
-                    </a>
-                  ))}
-                  {form === undefined ? null : (
-                    <CommandButton name={form}>
-                      Fill in …<span class="unseen"> {words(operation)}</span>
-                    </CommandButton>
-                  )}
-                </span>
-              );
-            },
-          },
+          { name: "What it does", cell: (listed) => <Does {...listed} />, text: true },
+          { name: "Second person", cell: ({ secondPerson }) => secondPerson, text: true, wide: true },
+          { name: "At", cell: ({ at }) => <Places at={at} />, wide: true },
+          { name: "", cell: ({ operation, at }) => <Way operation={operation} at={at} /> },
         ]}
         rows={catalogue}
         keyOf={({ operation }) => operation}
         none=""
       />
     </Card>
+  );
+}
+
+const Does = ({ does, secondPerson }: Listed) => (
+  <>
+    {does}
+    <span class="faint narrow-note">second person: {secondPerson}</span>
+  </>
+);
+
+const Places = ({ at }: Pick<Listed, "at">) => (
+  <span class="row tight">
+    {at.map((view) => (
+      <a key={view} href={hrefOf(view)}>
+        {views[view].title}
+      </a>
+    ))}
+  </span>
+);
+
+/** Its form, or the view that it has a place of its own on. */
+function Way({ operation, at: [first = "commands"] }: Pick<Listed, "operation" | "at">) {
+  const form = formNames.find((name) => name === operation);
+  if (!mayCommand.value) return null;
+  return form === undefined ? (
+    <a href={hrefOf(first)}>
+      Go to {views[first].title}
+      <span class="unseen"> for {words(operation)}</span>
+    </a>
+  ) : (
+    <CommandButton name={form}>
+      Fill in …<span class="unseen"> {words(operation)}</span>
+    </CommandButton>
   );
 }
 
