@@ -5,6 +5,7 @@ import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { alertCodes } from "#apps/scheduler/alerts/catalogue.ts";
+import { missingPrograms, serverProgram } from "#libs/process/servers/index.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
 import { dockerFile, dockerFolder } from "#test/support/compose.ts";
 import { root } from "#test/support/source.ts";
@@ -94,12 +95,10 @@ test("every alert is tested on a series that makes it fire", () => {
   expect(rules.map(({ alert }) => alert).filter((alert) => !fires.has(alert))).toEqual([]);
 });
 
-const promtool = ["/usr/bin/promtool", "/usr/local/bin/promtool", "/opt/homebrew/bin/promtool"].find(existsSync);
+const absent = missingPrograms(undefined, ["alerts"]).length > 0;
 
-describe.skipIf(promtool === undefined)(
-  promtool === undefined
-    ? "promtool is not installed (Debian: prometheus; scripts/install --servers does not bring it)"
-    : "promtool",
+describe.skipIf(absent)(
+  absent ? "promtool is not here, and scripts/install --servers could not bring it" : "promtool",
   () => {
     const run = promisify(execFile);
     const cwd = join(dockerFolder, "prometheus");
@@ -109,7 +108,7 @@ describe.skipIf(promtool === undefined)(
       ["test", "rules", "alerts.test.yml"],
     ])
       test(words.join(" "), async () => {
-        const { stdout, stderr } = await run(promtool as string, words, { cwd });
+        const { stdout, stderr } = await run(serverProgram("promtool"), words, { cwd });
         expect(stdout + stderr).toContain("SUCCESS");
       });
   },

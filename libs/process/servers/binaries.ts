@@ -2,12 +2,13 @@ import { existsSync, readdirSync } from "node:fs";
 import { delimiter, join } from "node:path";
 import { systemFolders } from "../child.ts";
 
-/** Programs of the servers that the live backend needs, by server; and the browser that only the tests of the console need. */
+/** Programs of the servers that the live backend needs, by server; and what tests alone need: of the console a browser, of the alert rules promtool. */
 export const serverPrograms = {
   nats: ["nats-server"],
   redis: ["redis-server"],
   postgres: ["postgres", "initdb", "psql"],
   browser: ["chromium"],
+  alerts: ["promtool"],
 } as const;
 export type Server = keyof typeof serverPrograms;
 export type ServerProgram = (typeof serverPrograms)[Server][number];

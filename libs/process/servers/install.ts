@@ -19,7 +19,13 @@ const managers: readonly Manager[] = [
     program: "apt-get",
     systems: "Debian and Ubuntu",
     asRoot: true,
-    packages: { nats: ["nats-server"], redis: ["redis-server"], postgres: ["postgresql"], browser: ["chromium"] },
+    packages: {
+      nats: ["nats-server"],
+      redis: ["redis-server"],
+      postgres: ["postgresql"],
+      browser: ["chromium"],
+      alerts: ["prometheus"],
+    },
     install: ["apt-get", "install", "-y", "--no-install-recommends"],
   },
   {
@@ -31,6 +37,7 @@ const managers: readonly Manager[] = [
       redis: ["redis"],
       postgres: ["postgresql-server", "postgresql"],
       browser: ["chromium"],
+      alerts: ["golang-github-prometheus"],
     },
     install: ["dnf", "install", "-y", "--setopt=install_weak_deps=False"],
   },
@@ -39,14 +46,26 @@ const managers: readonly Manager[] = [
     systems: "Alpine",
     asRoot: true,
     // `setpriv`: PostgreSQL does not run as root, and busybox's own cannot drop its rights.
-    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql", "setpriv"], browser: ["chromium"] },
+    packages: {
+      nats: ["nats-server"],
+      redis: ["redis"],
+      postgres: ["postgresql", "setpriv"],
+      browser: ["chromium"],
+      alerts: ["prometheus"],
+    },
     install: ["apk", "add", "--no-cache"],
   },
   {
     program: "brew",
     systems: "macOS",
     asRoot: false,
-    packages: { nats: ["nats-server"], redis: ["redis"], postgres: ["postgresql@17"], browser: ["chromium"] },
+    packages: {
+      nats: ["nats-server"],
+      redis: ["redis"],
+      postgres: ["postgresql@17"],
+      browser: ["chromium"],
+      alerts: ["prometheus"],
+    },
     install: ["brew", "install"],
   },
 ];
