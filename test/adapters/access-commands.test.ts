@@ -1,18 +1,17 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { run } from "#apps/cli/program.ts";
-import { migrate, openDatabase, readApiKey, readAudit, verifyAudit } from "#libs/adapters/postgres/index.ts";
+import { openDatabase, readApiKey, readAudit, verifyAudit } from "#libs/adapters/postgres/index.ts";
 import type { Database } from "#libs/adapters/postgres/index.ts";
 import { createAccess, requestText, sign } from "#libs/access/index.ts";
 import { listened } from "#test/support/listened.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 let db: Database;
 let url = "";
 const keySecret = "s".repeat(40);
 
 beforeAll(async () => {
-  ({ url } = await privatePostgres());
-  await migrate(url);
+  ({ url } = await migratedPostgres());
   db = openDatabase({ url, name: "owner" });
 }, 60_000);
 afterAll(async () => db.close());

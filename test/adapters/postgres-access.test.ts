@@ -3,7 +3,6 @@ import {
   createApiKey,
   type Database,
   listApiKeys,
-  migrate,
   openDatabase,
   readApiKey,
   revokeApiKey,
@@ -11,14 +10,13 @@ import {
   tokensRevokedBefore,
 } from "#libs/adapters/postgres/index.ts";
 import { urlAs } from "#test/support/database-roles.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 let owner: Database;
 let api: Database;
 
 beforeAll(async () => {
-  const { url } = await privatePostgres();
-  await migrate(url);
+  const { url } = await migratedPostgres();
   owner = openDatabase({ url, name: "owner" });
   api = openDatabase({ url: await urlAs("api", url), name: "api" });
 }, 60_000);

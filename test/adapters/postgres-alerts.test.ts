@@ -8,7 +8,6 @@ import {
   type KeptAlert,
   markAlertPublished,
   markDeliveries,
-  migrate,
   openDatabase,
   openDeliveries,
   pruneAlerts,
@@ -20,15 +19,14 @@ import {
 } from "#libs/adapters/postgres/index.ts";
 import type { Alert } from "#libs/contracts/stream/alerts.ts";
 import { urlAs } from "#test/support/database-roles.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 let owner: Database;
 let scheduler: Database;
 let api: Database;
 
 beforeAll(async () => {
-  const { url } = await privatePostgres();
-  await migrate(url);
+  const { url } = await migratedPostgres();
   owner = openDatabase({ url, name: "owner" });
   scheduler = openDatabase({ url: await urlAs("scheduler", url), name: "scheduler" });
   api = openDatabase({ url: await urlAs("api", url), name: "api" });

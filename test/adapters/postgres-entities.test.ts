@@ -8,7 +8,6 @@ import {
   chainHash,
   commitBatch,
   type Database,
-  migrate,
   openDatabase,
   pack,
   recordEvidence,
@@ -17,7 +16,7 @@ import {
 import { recentFills } from "#libs/journal/index.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 import { listened } from "#test/support/listened.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 import { batchAfter, newShard } from "./postgres-database.ts";
 
 let owner: Database;
@@ -25,8 +24,7 @@ let url = "";
 let folder = "";
 
 beforeAll(async () => {
-  ({ url } = await privatePostgres());
-  await migrate(url);
+  ({ url } = await migratedPostgres());
   owner = openDatabase({ url, name: "owner" });
   folder = mkdtempSync(join(tmpdir(), "plimsoll-entities-"));
 }, 60_000);

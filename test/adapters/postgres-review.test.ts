@@ -6,7 +6,6 @@ import {
   endOfSaga,
   type GateDecision,
   insertDecisions,
-  migrate,
   openDatabase,
   reviewCodes,
   reviewShadow,
@@ -15,7 +14,7 @@ import {
   sumsOfSagas,
 } from "#libs/adapters/postgres/index.ts";
 import { urlAs } from "#test/support/database-roles.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 import { batchAfter, newShard } from "./postgres-database.ts";
 
 let owner: Database;
@@ -23,8 +22,7 @@ let owner: Database;
 let reader: Database;
 
 beforeAll(async () => {
-  const { url } = await privatePostgres();
-  await migrate(url);
+  const { url } = await migratedPostgres();
   owner = openDatabase({ url, name: "owner" });
   reader = openDatabase({ url: await urlAs("readonly", url), name: "reader" });
 }, 60_000);

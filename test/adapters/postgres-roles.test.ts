@@ -34,7 +34,7 @@ import {
 } from "#libs/adapters/postgres/index.ts";
 import type { Database, NewEntry, PrunedTable } from "#libs/adapters/postgres/index.ts";
 import { spawnApp } from "#libs/process/spawn-app.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres, privatePostgres } from "#test/support/servers.ts";
 import { databaseRoles, urlAs } from "#test/support/database-roles.ts";
 import type { DatabaseRole } from "#test/support/database-roles.ts";
 import { table } from "#test/support/table.ts";
@@ -45,8 +45,7 @@ const dbs = new Map<DatabaseRole, Database>();
 const as = (role: DatabaseRole): Database => dbs.get(role) as Database;
 
 beforeAll(async () => {
-  const { url } = await privatePostgres();
-  await migrate(url);
+  const { url } = await migratedPostgres();
   owner = openDatabase({ url, name: "owner" });
   for (const role of databaseRoles) dbs.set(role, openDatabase({ url: await urlAs(role, url), name: role, max: 2 }));
   await newShard(owner, "s");

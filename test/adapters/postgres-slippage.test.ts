@@ -4,7 +4,6 @@ import { limits } from "#apps/margin/limits.ts";
 import {
   addSlippage,
   type Database,
-  migrate,
   openDatabase,
   pruneRecords,
   readAlarms,
@@ -16,14 +15,13 @@ import { silentLogger } from "#libs/telemetry/logger.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 import { rules, TestExchange } from "#test/support/exchange.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 let owner: Database;
 let margin: Database;
 
 beforeAll(async () => {
-  const { url } = await privatePostgres();
-  await migrate(url);
+  const { url } = await migratedPostgres();
   owner = openDatabase({ url, name: "owner" });
   margin = openDatabase({ url: await urlAs("margin", url), name: "margin" });
 }, 60_000);

@@ -2,11 +2,11 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Value } from "typebox/value";
-import { type Database, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
+import { type Database, openDatabase } from "#libs/adapters/postgres/index.ts";
 import { commandBodies, type Operation } from "#libs/contracts/api/commands.ts";
 import { routes } from "#libs/contracts/api/routes.ts";
 import { urlAs } from "#test/support/database-roles.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 import { root } from "#test/support/source.ts";
 
 const folder = join(root, "docs/runbooks");
@@ -17,8 +17,7 @@ const linesOf = (text: string): string[] => text.split("\n").map((line) => line.
 
 let db: Database;
 beforeAll(async () => {
-  const { url } = await privatePostgres();
-  await migrate(url);
+  const { url } = await migratedPostgres();
   db = openDatabase({ url: await urlAs("readonly", url), name: "runbooks" });
 }, 60_000);
 afterAll(async () => db.close());

@@ -2,13 +2,12 @@ import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { TokenBuckets } from "#libs/process/token-bucket.ts";
 import { issueToken, newKeyPair, type Role } from "#libs/access/index.ts";
-import { migrate } from "#libs/adapters/postgres/index.ts";
 import { routes } from "#libs/contracts/api/routes.ts";
 import type { RunningApp } from "#libs/process/spawn-app.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 import { hostileTexts } from "#test/support/hostile.ts";
 import { expectFlat, spawnCollected } from "#test/support/memory.ts";
-import { privatePostgres, useNats } from "#test/support/servers.ts";
+import { migratedPostgres, useNats } from "#test/support/servers.ts";
 
 /*
  * What strangers and broken programs send. No shard runs here: what needs one is refused as unavailable.
@@ -18,8 +17,7 @@ let api: RunningApp;
 let [url, healthUrl, privateKey] = ["", "", ""];
 
 beforeAll(async () => {
-  const database = await privatePostgres();
-  await migrate(database.url);
+  const database = await migratedPostgres();
   const pair = await newKeyPair();
   ({ privateKey } = pair);
   api = await spawnCollected("api", {

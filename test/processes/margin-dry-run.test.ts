@@ -12,14 +12,14 @@ import { expectExact } from "../support/exact.ts";
 import { listened } from "../support/listened.ts";
 import { eventually, liveShard, type LiveShard, shardRules } from "../support/live-shard.ts";
 import { half, seed } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
 let folder = "";
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
   folder = mkdtempSync(join(tmpdir(), "plimsoll-dry-run-"));
 });

@@ -4,14 +4,14 @@ import { findDecisions } from "#libs/adapters/postgres/index.ts";
 import { listened } from "../support/listened.ts";
 import { eventually, liveShard, type LiveShard } from "../support/live-shard.ts";
 import { check, seed, trade } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
 let url = "";
 
 beforeEach(async () => {
-  ({ url } = await privatePostgres());
+  ({ url } = await migratedPostgres());
   shard = await liveShard(nats().url, url);
 });
 afterEach(async () => shard.stop());

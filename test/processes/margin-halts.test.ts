@@ -4,13 +4,13 @@ import type { EntryBody } from "#libs/contracts/log.ts";
 import { expectExact } from "../support/exact.ts";
 import { liveShard, type LiveShard } from "../support/live-shard.ts";
 import { frame, question, seed, startPrice, trade } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
 });
 afterEach(async () => shard.stop());

@@ -5,13 +5,13 @@ import { openOrdersMax } from "#libs/contracts/live/venue.ts";
 import { expectExact } from "../support/exact.ts";
 import { eventually, liveShard, type LiveShard } from "../support/live-shard.ts";
 import { check, frame, httpOf, metricOf, question, resting, seed, trade } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
   await seed(shard);
 });

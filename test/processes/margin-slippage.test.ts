@@ -2,13 +2,13 @@ import { afterEach, beforeEach, expect, test } from "vitest";
 import { reviewSlippage } from "#libs/adapters/postgres/index.ts";
 import { eventually, liveShard, type LiveShard } from "../support/live-shard.ts";
 import { check, half, metricOf, seed } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
 });
 afterEach(async () => shard.stop());

@@ -7,13 +7,13 @@ import { expectExact } from "../support/exact.ts";
 import { eventually, liveShard, type LiveShard } from "../support/live-shard.ts";
 import { frame, seed, trade } from "../support/shard-entries.ts";
 import { deleteStreams, withStreams } from "../support/streams.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
 });
 afterEach(async () => shard.stop());

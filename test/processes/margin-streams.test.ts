@@ -13,7 +13,7 @@ import type { RunningApp } from "#libs/process/spawn-app.ts";
 import { expectExact, expectVerified } from "../support/exact.ts";
 import { eventually, liveShard, type LiveShard, shardRules } from "../support/live-shard.ts";
 import { check, frame, half, httpOf, question, seed, startPrice, trade } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 import { withStreams } from "../support/streams.ts";
 
 const nats = useNats();
@@ -22,7 +22,7 @@ vi.setConfig({ testTimeout: 120_000 });
 let shard: LiveShard;
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
 });
 afterEach(async () => shard.stop());

@@ -11,7 +11,7 @@ import { exchangeRules } from "../support/live-exchange.ts";
 import { LivePair } from "../support/live-pair.ts";
 import { eventually } from "../support/live-shard.ts";
 import { metricOf } from "../support/shard-entries.ts";
-import { privatePostgres, useNats, useRedis } from "../support/servers.ts";
+import { migratedPostgres, useNats, useRedis } from "../support/servers.ts";
 
 const nats = useNats();
 const redis = useRedis();
@@ -20,7 +20,7 @@ let pair: LivePair;
 let db: Database;
 
 beforeAll(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   pair = await LivePair.open(nats().url, url, `trace${process.pid}`, exchangeRules);
   db = openDatabase({ url, name: "test" });
 }, hookWithinMs);

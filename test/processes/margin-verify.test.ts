@@ -4,7 +4,7 @@ import type { Database, Queryable } from "#libs/adapters/postgres/index.ts";
 import { eventually, liveShard, type LiveShard, shardRules } from "../support/live-shard.ts";
 import { expectExact, expectVerified } from "../support/exact.ts";
 import { frame, half } from "../support/shard-entries.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let shard: LiveShard;
@@ -16,7 +16,7 @@ async function trade(buyer: string, seller: string, qty: string, id: string): Pr
 
 /** A shard with one of everything that the tables keep: an isolated position, a halt, new rules, a saga that waits, its effect. */
 beforeAll(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
   await shard.put("mark-price", frame("50000"));
   const deposits = { alice: "100000", bob: "100000", carol: "1000" };

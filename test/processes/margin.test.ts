@@ -4,7 +4,7 @@ import type { FactBatch } from "#libs/contracts/live/margin.ts";
 import { expectExact } from "../support/exact.ts";
 import { eventually, liveShard, type LiveShard } from "../support/live-shard.ts";
 import { check, frame, half, question, seed, trade } from "../support/shard-entries.ts";
-import { privatePostgres, useCluster, useNats } from "../support/servers.ts";
+import { migratedPostgres, useCluster, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 /** Killed by a test, so the other tests do not share it. */
@@ -12,7 +12,7 @@ const cluster = useCluster();
 let shard: LiveShard;
 
 beforeEach(async () => {
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   shard = await liveShard(nats().url, url);
 });
 afterEach(async () => shard.stop());

@@ -6,7 +6,6 @@ import { type Bus, connectBus, ensureStreams } from "#libs/adapters/nats/index.t
 import {
   acknowledgeAlert,
   type Database,
-  migrate,
   openDatabase,
   raiseAlarm,
   readAlerts,
@@ -18,7 +17,7 @@ import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 import { metricsOf } from "#test/support/metrics.ts";
 import { poll } from "#test/support/liquidation.ts";
-import { privatePostgres } from "#test/support/servers.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 /** A channel's other end: what it was sent, and what it answers. */
 class Peer {
@@ -62,9 +61,8 @@ const sums: LimitsReply["sums"] = { accounts: 1, equity: "10", im: "4", notional
 let accounts: LimitsReply["accounts"] = [];
 
 beforeAll(async () => {
-  const [{ url }, ...servers] = await Promise.all([privatePostgres(), startRedis(), startNats()]);
+  const [{ url }, ...servers] = await Promise.all([migratedPostgres(), startRedis(), startNats()]);
   [redis, nats] = servers;
-  await migrate(url);
   db = openDatabase({ url, name: "test" });
   bus = await connectBus({ url: nats.url, namespace: "", name: "test" });
   await ensureStreams(bus, ["0"]);

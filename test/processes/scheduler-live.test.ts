@@ -4,20 +4,15 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { compareConservation, compareLedger, compareMemory, compareVenue } from "#apps/scheduler/looks.ts";
 import { type Bus, connectBus, ensureStreams, type EntryWriter, openEntryWriter } from "#libs/adapters/nats/index.ts";
-import {
-  type Database,
-  enqueueEntry,
-  migrate,
-  openDatabase,
-  readReconciliations,
-} from "#libs/adapters/postgres/index.ts";
+import { type Database, enqueueEntry, openDatabase, readReconciliations } from "#libs/adapters/postgres/index.ts";
 import type { ShardStatus } from "#libs/contracts/live/margin.ts";
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import { clockFrom } from "#libs/process/clock.ts";
-import { type PrivateServer, startNats, startPostgres, startRedis } from "#libs/process/servers/index.ts";
+import { type PrivateServer, startNats, startRedis } from "#libs/process/servers/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import { eventually, shardRules } from "#test/support/live-shard.ts";
 import { metricsOf } from "#test/support/metrics.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 /* The scheduler beside a margin process and a matching engine that run: nothing of them is imitated. */
 
@@ -33,9 +28,8 @@ const clock = clockFrom(setting);
 const price = "50000";
 
 beforeAll(async () => {
-  const [nats, postgres, redis] = await Promise.all([startNats(), startPostgres({ fsync: false }), startRedis()]);
-  servers = [nats, postgres, redis];
-  await migrate(postgres.url);
+  const [nats, postgres, redis] = await Promise.all([startNats(), migratedPostgres(), startRedis()]);
+  servers = [nats, redis];
   db = openDatabase({ url: postgres.url, name: "test" });
   bus = await connectBus({ url: nats.url, name: "test", namespace: "" });
   await ensureStreams(bus, ["0"]);

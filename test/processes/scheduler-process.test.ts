@@ -5,14 +5,15 @@ import { everyShard } from "#apps/scheduler/looks.ts";
 import { ticks } from "#apps/scheduler/ticks.ts";
 import { connectBus, openLogReader } from "#libs/adapters/nats/index.ts";
 import type { Bus } from "#libs/adapters/nats/index.ts";
-import { enqueueEntry, migrate, openDatabase, readAlarms, readReconciliations } from "#libs/adapters/postgres/index.ts";
+import { enqueueEntry, openDatabase, readAlarms, readReconciliations } from "#libs/adapters/postgres/index.ts";
 import type { Database } from "#libs/adapters/postgres/index.ts";
 import type { VenueStatus } from "#libs/contracts/live/venue.ts";
-import { startNats, startPostgres, startRedis } from "#libs/process/servers/index.ts";
+import { startNats, startRedis } from "#libs/process/servers/index.ts";
 import type { PrivateServer } from "#libs/process/servers/index.ts";
 import { spawnApp } from "#libs/process/spawn-app.ts";
 import type { RunningApp } from "#libs/process/spawn-app.ts";
 import { metricsOf } from "#test/support/metrics.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 import { urlAs } from "#test/support/database-roles.ts";
 
 let servers: PrivateServer[] = [];
@@ -23,10 +24,9 @@ let environment: Record<string, string> = {};
 const apps: RunningApp[] = [];
 
 beforeAll(async () => {
-  const [postgres, store, nats] = await Promise.all([startPostgres({ fsync: false }), startRedis(), startNats()]);
-  servers = [postgres, store, nats];
+  const [postgres, store, nats] = await Promise.all([migratedPostgres(), startRedis(), startNats()]);
+  servers = [store, nats];
   redis = store;
-  await migrate(postgres.url);
   db = openDatabase({ url: postgres.url, name: "test" });
   environment = { DATABASE_URL: await urlAs("scheduler", postgres.url), REDIS_URL: redis.url, NATS_URL: nats.url };
   bus = await connectBus({ url: nats.url, namespace: "", name: "test" });

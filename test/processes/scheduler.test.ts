@@ -2,7 +2,6 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import {
   acquireLease,
   acquireShard,
-  migrate,
   openDatabase,
   pendingEntries,
   releaseLease,
@@ -15,8 +14,7 @@ import { Scheduler } from "#apps/scheduler/scheduler.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { RuleSet } from "#libs/domain/rule-set/types.ts";
-import { startPostgres } from "#libs/process/servers/index.ts";
-import type { PrivatePostgres } from "#libs/process/servers/index.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 
 const hour = 3_600_000;
 const midnight = Date.UTC(2025, 9, 10);
@@ -34,18 +32,15 @@ const withFunding = (funding: RuleDocument["funding"]): RuleSet =>
 const frame = (index: string, mark: string) =>
   ({ k: "frame", index: { BTC: index }, mark: { "BTC-PERP": mark } }) as const;
 
-let server: PrivatePostgres;
 let db: Database;
 let epoch = 0;
 
 beforeAll(async () => {
-  server = await startPostgres();
-  await migrate(server.url);
-  db = openDatabase({ url: server.url, name: "test" });
+  const { url } = await migratedPostgres();
+  db = openDatabase({ url, name: "test" });
 });
 afterAll(async () => {
   await db.close();
-  await server.stop();
 });
 beforeEach(async () => {
   await db.query({ text: "DELETE FROM entry_outbox" });

@@ -2,11 +2,11 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { expect, test } from "vitest";
 import { connectBus } from "#libs/adapters/nats/index.ts";
-import { migrate } from "#libs/adapters/postgres/index.ts";
 import type { VenueStatus } from "#libs/contracts/live/venue.ts";
 import { clockSetting } from "#libs/process/clock.ts";
-import { startNats, startPostgres } from "#libs/process/servers/index.ts";
+import { startNats } from "#libs/process/servers/index.ts";
 import { spawnApp } from "#libs/process/spawn-app.ts";
+import { migratedPostgres } from "#test/support/servers.ts";
 import { between } from "#apps/venue/crowd/price-path.ts";
 import { demoRules } from "#apps/venue/demo-rules.ts";
 import { readRecording, recordingFolder } from "#apps/venue/crowd/recording.ts";
@@ -16,8 +16,7 @@ const speed = 60;
 
 test("the crowd brings prices and orders, and trades on the venue", async () => {
   const folder = mkdtempSync(`${tmpdir()}/plimsoll-crowd-`);
-  const [nats, postgres] = await Promise.all([startNats(), startPostgres({ fsync: false })]);
-  await migrate(postgres.url);
+  const [nats, postgres] = await Promise.all([startNats(), migratedPostgres()]);
   const bus = await connectBus({ url: nats.url, name: "test", namespace: "" });
   writeFileSync(`${folder}/rules.json`, demoRules(options));
   const { manifest } = readRecording(recordingFolder(options.crash));
@@ -50,7 +49,7 @@ test("the crowd brings prices and orders, and trades on the venue", async () => 
     await venue.stop();
     risk.stop();
     await bus.close();
-    await Promise.all([nats.stop(), postgres.stop()]);
+    await nats.stop();
     rmSync(folder, { recursive: true, force: true });
   }
 });

@@ -14,7 +14,7 @@ import { type Documented, documentedMessages, unlike } from "../support/document
 import { ExchangeApi } from "../support/exchange-api.ts";
 import { LivePair } from "../support/live-pair.ts";
 import { eventually, shardRules } from "../support/live-shard.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const server = useNats();
 const codec = JSONCodec();
@@ -31,7 +31,7 @@ let pair: LivePair;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "plimsoll-example-"));
   nats = await connect({ servers: server().url });
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   // The examples speak on the subjects of production.
   pair = await LivePair.open(server().url, url, "", shardRules);
 }, hookWithinMs);

@@ -4,7 +4,7 @@ import type { InstrumentDocument } from "#libs/domain/rule-set/documents.ts";
 import type { RunningApp } from "#libs/process/spawn-app.ts";
 import { LivePair } from "../support/live-pair.ts";
 import { eventually, shardRules } from "../support/live-shard.ts";
-import { privatePostgres, useNats } from "../support/servers.ts";
+import { migratedPostgres, useNats } from "../support/servers.ts";
 
 const nats = useNats();
 let run = 0;
@@ -17,7 +17,7 @@ const [alice, bob] = ["alice", "bob"] as const;
 
 beforeEach(async () => {
   run += 1;
-  const { url } = await privatePostgres();
+  const { url } = await migratedPostgres();
   pair = await LivePair.open(nats().url, url, `rules${process.pid}x${run}`, shardRules);
 }, hookWithinMs);
 afterEach(async () => pair.stop(), hookWithinMs);

@@ -2,13 +2,14 @@ import { Queue } from "bullmq";
 import { Redis } from "ioredis";
 import { afterAll, beforeAll } from "vitest";
 import { type Bus, connectBus, ensureStreams } from "#libs/adapters/nats/index.ts";
-import { acquireShard, type Database, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
+import { acquireShard, type Database, openDatabase } from "#libs/adapters/postgres/index.ts";
 import type { VenueCommand } from "#libs/contracts/live/venue.ts";
 import type { Effect, Fact } from "#libs/contracts/log.ts";
 import { wait } from "#libs/process/backoff.ts";
-import { type PrivateServer, startNats, startPostgres, startRedis } from "#libs/process/servers/index.ts";
+import { type PrivateServer, startNats, startRedis } from "#libs/process/servers/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import { urlAs } from "./database-roles.ts";
+import { migratedPostgres } from "./servers.ts";
 import { messagesOf } from "./streams.ts";
 
 /** The servers of a file's own around a liquidation process, and a matching engine that only answers. */
@@ -24,8 +25,11 @@ export interface LiquidationBench {
   leader(): Promise<RunningApp>;
   /** kill -9 of the one that leads. */
   crash(): Promise<void>;
-  /** Opens an effect as a committed batch does; `attempts`: made before, the last of them just now. */
-  open(effect: Effect, options?: { readonly pushed?: boolean; readonly attempts?: number }): Promise<void>;
+  /** Opens an effect as a committed batch does; `attempts`: made before, the last of them so long ago. */
+  open(
+    effect: Effect,
+    options?: { readonly pushed?: boolean; readonly attempts?: number; readonly agoMs?: number },
+  ): Promise<void>;
   /** As margin does when the engine has applied the outcome. */
   answer(id: string): Promise<void>;
   times(id: string): number;
@@ -84,14 +88,14 @@ class Bench implements LiquidationBench {
   readonly db: Database;
   readonly redis: PrivateServer;
   readonly nats: PrivateServer;
-  readonly #postgres: PrivateServer;
   /** Of the process itself, which may do no more than it must. */
   #databaseUrl = "";
   #app: RunningApp | null = null;
   #factSeq = 0;
 
-  private constructor(servers: readonly [PrivateServer, PrivateServer, PrivateServer], bus: Bus, db: Database) {
-    [this.nats, this.#postgres, this.redis] = servers;
+  private constructor([nats, redis]: readonly [PrivateServer, PrivateServer], bus: Bus, db: Database) {
+    this.nats = nats;
+    this.redis = redis;
     this.bus = bus;
     this.db = db;
     bus.respond(bus.names.subjects.venue("command"), async (data) => {
@@ -103,15 +107,13 @@ class Bench implements LiquidationBench {
   }
 
   static async start(): Promise<Bench> {
-    const servers = await Promise.all([startNats(), startPostgres({ fsync: false }), startRedis()]);
-    const [nats, postgres] = servers;
-    await migrate(postgres.url);
-    const db = openDatabase({ url: postgres.url, name: "test" });
+    const [nats, redis, { url }] = await Promise.all([startNats(), startRedis(), migratedPostgres()]);
+    const db = openDatabase({ url, name: "test" });
     const bus = await connectBus({ url: nats.url, name: "test", namespace: "" });
     await ensureStreams(bus, ["0"]);
     await acquireShard(db, "0", "test", 60_000);
-    const bench = new Bench(servers, bus, db);
-    bench.#databaseUrl = await urlAs("liquidation", postgres.url);
+    const bench = new Bench([nats, redis], bus, db);
+    bench.#databaseUrl = await urlAs("liquidation", url);
     return bench;
   }
 
@@ -119,7 +121,7 @@ class Bench implements LiquidationBench {
     await this.#app?.stop();
     await this.bus.close();
     await this.db.close();
-    await Promise.all([this.nats.stop(), this.#postgres.stop(), this.redis.stop()]);
+    await Promise.all([this.nats.stop(), this.redis.stop()]);
   }
 
   async leader(): Promise<RunningApp> {
@@ -137,11 +139,12 @@ class Bench implements LiquidationBench {
     await this.#app?.kill("SIGKILL");
   }
 
-  async open(effect: Effect, { pushed = true, attempts = 0 } = {}): Promise<void> {
+  async open(effect: Effect, { pushed = true, attempts = 0, agoMs = 0 } = {}): Promise<void> {
     await this.db.query({
       text: `INSERT INTO effect (shard, id, kind, body, opened_seq, attempts, last_sent_at)
-        VALUES ('0', $1, $2, $3, 1, $4::integer, CASE WHEN $4::integer > 0 THEN clock_timestamp() END)`,
-      values: [effect.id, effect.effect, JSON.stringify(effect), attempts],
+        VALUES ('0', $1, $2, $3, 1, $4::integer, CASE WHEN $4::integer > 0
+          THEN clock_timestamp() - $5::integer * interval '1 millisecond' END)`,
+      values: [effect.id, effect.effect, JSON.stringify(effect), attempts, agoMs],
     });
     if (pushed) this.bus.publish(this.bus.names.subjects.effects("0"), { shard: "0", epoch: 1, effects: [effect] });
   }

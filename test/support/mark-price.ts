@@ -3,14 +3,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll } from "vitest";
 import { type Bus, connectBus, openLogReader } from "#libs/adapters/nats/index.ts";
-import { type Database, migrate, openDatabase } from "#libs/adapters/postgres/index.ts";
+import { type Database, openDatabase } from "#libs/adapters/postgres/index.ts";
 import type { FrameEntry } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { wait } from "#libs/process/backoff.ts";
 import { clockFrom } from "#libs/process/clock.ts";
-import { type PrivateServer, startNats, startPostgres } from "#libs/process/servers/index.ts";
+import { type PrivateServer, startNats } from "#libs/process/servers/index.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
 import { urlAs } from "./database-roles.ts";
+import { migratedPostgres } from "./servers.ts";
 
 export type Frame = FrameEntry & { readonly t: number; readonly sourceSeq: number; readonly source: string };
 
@@ -61,7 +62,6 @@ class Bench implements MarkPriceBench {
   readonly bus: Bus;
   readonly db: Database;
   readonly nats: PrivateServer;
-  readonly #postgres: PrivateServer;
   readonly #folder: string;
   readonly #environment: Readonly<Record<string, string>>;
   readonly #now: () => number;
@@ -69,12 +69,11 @@ class Bench implements MarkPriceBench {
   readonly #readers: Frames[] = [];
 
   private constructor(
-    servers: { readonly nats: PrivateServer; readonly postgres: PrivateServer },
+    nats: PrivateServer,
     links: { readonly bus: Bus; readonly db: Database },
     own: { readonly folder: string; readonly databaseUrl: string; readonly clock: string | null },
   ) {
-    this.nats = servers.nats;
-    this.#postgres = servers.postgres;
+    this.nats = nats;
     this.bus = links.bus;
     this.db = links.db;
     this.#folder = own.folder;
@@ -90,14 +89,13 @@ class Bench implements MarkPriceBench {
   }
 
   static async start(rules: RuleDocument, clock: string | null): Promise<Bench> {
-    const [nats, postgres] = await Promise.all([startNats(), startPostgres({ fsync: false })]);
-    await migrate(postgres.url);
-    const db = openDatabase({ url: postgres.url, name: "test" });
+    const [nats, { url }] = await Promise.all([startNats(), migratedPostgres()]);
+    const db = openDatabase({ url, name: "test" });
     const bus = await connectBus({ url: nats.url, name: "test", namespace: "" });
     const folder = mkdtempSync(join(tmpdir(), "plimsoll-mark-price-"));
     writeFileSync(join(folder, "rules.json"), JSON.stringify(rules));
-    const databaseUrl = await urlAs("mark_price", postgres.url);
-    return new Bench({ nats, postgres }, { bus, db }, { folder, databaseUrl, clock });
+    const databaseUrl = await urlAs("mark_price", url);
+    return new Bench(nats, { bus, db }, { folder, databaseUrl, clock });
   }
 
   /** So that the next test's first one leads at once. */
@@ -110,7 +108,7 @@ class Bench implements MarkPriceBench {
     await Promise.all(this.#readers.map((reader) => reader.stop()));
     await this.bus.close();
     await this.db.close();
-    await Promise.all([this.nats.stop(), this.#postgres.stop()]);
+    await this.nats.stop();
     rmSync(this.#folder, { recursive: true });
   }
 

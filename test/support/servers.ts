@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll } from "vitest";
+import { migrate } from "#libs/adapters/postgres/index.ts";
 import { startNats, startPostgres, startRedis } from "#libs/process/servers/index.ts";
 import type {
   NatsOptions,
@@ -71,6 +72,10 @@ export async function privatePostgres(template?: {
   await server.createDatabase(name, from);
   return { url: server.urlOf(name), name, cluster: server };
 }
+
+/** The same with the newest schema in it, which is made once and copied: a third of a second for each that does not make it anew. */
+export const migratedPostgres = async (): Promise<PrivateDatabase> =>
+  privatePostgres({ name: "migrated", fill: async (url) => void (await migrate(url)) });
 
 async function templateOf(
   server: PrivatePostgres,
