@@ -36,6 +36,15 @@ export const limits = {
   sweepMs: 2_000,
   sweepAtOnce: 20,
   anchorMs: 60_000,
+  /** Refused attempts of one actor that the audit has by themselves within a window; the others are summed up at its end. */
+  attemptsEach: 5,
+  attemptWindowMs: 60_000,
+  /** Actors that are told apart within a window, and keys that nobody has proved to have. */
+  attemptActors: 1_000,
+  attemptStrangers: 100,
+  /** Records on their way to the database. */
+  attemptsWaiting: 1_000,
+  attemptRetry: { firstMs: 100, maxMs: 5_000 },
   outcomesWaiting: 1_000,
   rulesKeptMs: 500,
   diffMax: 2_000,

@@ -1,5 +1,12 @@
 import { connectBus } from "#libs/adapters/nats/index.ts";
-import { type Database, openDatabase, readApiKey, tokensRevokedBefore } from "#libs/adapters/postgres/index.ts";
+import {
+  appendAudit,
+  type AuditRecord,
+  type Database,
+  openDatabase,
+  readApiKey,
+  tokensRevokedBefore,
+} from "#libs/adapters/postgres/index.ts";
 import { type Access, createAccess } from "#libs/access/index.ts";
 import { clockFrom } from "#libs/process/clock.ts";
 import type { App } from "#libs/process/lifecycle.ts";
@@ -7,6 +14,7 @@ import { readSettings, type Settings } from "#libs/process/settings.ts";
 import { startHealthServer } from "#libs/telemetry/health-server.ts";
 import { createLogger, limited } from "#libs/telemetry/logger.ts";
 import { createMetrics } from "#libs/telemetry/metrics.ts";
+import { Attempts } from "./attempts.ts";
 import { serveConsole } from "./console-files.ts";
 import { Commands } from "./commands/commands.ts";
 import { commandHandlers } from "./commands/handlers.ts";
@@ -35,12 +43,21 @@ function accessOf({ jwks, keySecret }: Settings, db: Database): Access {
   return createAccess({ jwks, keySecret, directory });
 }
 
+function attemptsOf({ db, logger, metrics }: Parts): Attempts {
+  const append = async (record: AuditRecord) => appendAudit(db, record);
+  const keyExists = async (id: string) => (await readApiKey(db, id)) !== null;
+  return new Attempts({ append, keyExists, logger, metrics });
+}
+
 async function serve(app: App, parts: Parts): Promise<void> {
   const { settings, logger } = parts;
+  const attempts = attemptsOf(parts);
+  app.onStop(async () => attempts.stop());
   const outcomes = new Outcomes(parts.bus);
   app.onStop(() => outcomes.stop());
   const http = await createHttp({
     ...parts,
+    attempts,
     streamsUrl: settings.streamsUrl,
     ownerOf: async (account) => parts.rules.ownerOf(account),
     handlers: {

@@ -2,7 +2,7 @@ export { newKeyPair } from "./key-pair.ts";
 export { ownersOf } from "./owners.ts";
 export type { Principal } from "./principal.ts";
 export { accessCodes, AccessRefused } from "./refused.ts";
-export type { AccessCode } from "./refused.ts";
+export type { AccessCode, Claimed } from "./refused.ts";
 export { isRole, may, mayApprove, mayCommand, mayRead, privilegedRoles, rights, roles } from "./roles.ts";
 export type { Right, Role } from "./roles.ts";
 export { requestText, secretOfKey, sign, streamLogin } from "./signatures.ts";

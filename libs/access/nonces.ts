@@ -17,7 +17,7 @@ export class Nonces {
   use(key: string, nonce: string, until: number, now: number): void {
     this.#forget(now);
     const name = `${key} ${nonce}`;
-    if (this.#expiries.has(name)) throw new AccessRefused("nonce_used");
+    if (this.#expiries.has(name)) throw new AccessRefused("nonce_used", { subject: null, key, verified: true });
     const held = this.#byKey.get(key) ?? 0;
     if (held >= this.#perKeyMax) throw new AccessRefused("too_many_requests");
     this.#expiries.set(name, until);

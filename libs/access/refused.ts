@@ -17,13 +17,25 @@ export const accessCodes = {
 } as const;
 export type AccessCode = keyof typeof accessCodes;
 
+/** Whose credentials they were that are not accepted: for records, never for the answer. */
+export interface Claimed {
+  /** The person or the program; null: only the key is known. */
+  readonly subject: string | null;
+  /** null: a token. */
+  readonly key: string | null;
+  /** The signature was right: it is them, and what they have is worth nothing any more. Else somebody says that it is. */
+  readonly verified: boolean;
+}
+
 /** Credentials that are not accepted. Says nothing of what would have been. */
 export class AccessRefused extends Error {
   readonly code: AccessCode;
+  readonly claimed: Claimed | null;
 
-  constructor(code: AccessCode) {
+  constructor(code: AccessCode, claimed: Claimed | null = null) {
     super(accessCodes[code]);
     this.name = "AccessRefused";
     this.code = code;
+    this.claimed = claimed;
   }
 }

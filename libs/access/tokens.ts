@@ -1,6 +1,6 @@
 import { createLocalJWKSet, errors, importJWK, type JSONWebKeySet, type JWK, jwtVerify, SignJWT } from "jose";
 import { idPattern, type Principal, principalId } from "./principal.ts";
-import { AccessRefused } from "./refused.ts";
+import { AccessRefused, type Claimed } from "./refused.ts";
 import { isRole, type Role } from "./roles.ts";
 
 export const tokenLimits = { lengthMax: 4_096, lifetimeMs: 12 * 3_600_000, clockToleranceMs: 5_000 } as const;
@@ -28,7 +28,7 @@ export function tokenVerifier(jwks: string): (token: string, now: number) => Pro
       clockTolerance,
       currentDate: new Date(now),
     }).catch((error: unknown) => {
-      throw new AccessRefused(codeOf(error));
+      throw new AccessRefused(codeOf(error), claimedBy(error));
     });
     return principalOf(payload, now);
   };
@@ -49,6 +49,13 @@ function codeOf(error: unknown): "token_expired" | "token_claims" | "token_malfo
   if (error instanceof errors.JWTExpired) return "token_expired";
   if (error instanceof errors.JWTClaimValidationFailed) return error.claim === "nbf" ? "token_expired" : "token_claims";
   return "token_malformed";
+}
+
+/** Claims are looked at once the signature is known to be right. */
+function claimedBy(error: unknown): Claimed | null {
+  if (!(error instanceof errors.JWTExpired || error instanceof errors.JWTClaimValidationFailed)) return null;
+  const { sub } = error.payload;
+  return typeof sub === "string" && principalId.test(sub) ? { subject: sub, key: null, verified: true } : null;
 }
 
 function principalOf(payload: Readonly<Record<string, unknown>>, now: number): Principal {

@@ -91,7 +91,7 @@ export function createAccess(options: AccessOptions): Access {
 async function expectNotRevoked(directory: Directory, { id, credential }: Principal): Promise<void> {
   const before = await directory.revokedBefore(id);
   if ("issuedAt" in credential && before !== null && credential.issuedAt < before)
-    throw new AccessRefused("token_revoked");
+    throw new AccessRefused("token_revoked", { subject: id, key: null, verified: true });
 }
 
 /** Before anything is asked of the directory: who has no key cannot make it work. */
@@ -103,16 +103,18 @@ function expectSignature(
 ): void {
   const formed = idPattern.test(key) && timestampPattern.test(timestamp) && noncePattern.test(nonce);
   if (!formed || !signaturePattern.test(signature)) throw new AccessRefused("signature_malformed");
-  if (Math.abs(Number(timestamp) - now) > accessLimits.windowMs) throw new AccessRefused("timestamp_outside");
+  const claimed = { subject: null, key, verified: false };
+  if (Math.abs(Number(timestamp) - now) > accessLimits.windowMs) throw new AccessRefused("timestamp_outside", claimed);
   const expected = sign(secretOfKey(master, key), timestamp, nonce, what);
-  if (!sameSignature(expected, signature)) throw new AccessRefused("signature_wrong");
+  if (!sameSignature(expected, signature)) throw new AccessRefused("signature_wrong", claimed);
 }
 
 function principalOfKey(record: KeyRecord | null, now: number): Principal {
   if (record === null) throw new AccessRefused("key_unknown");
-  if (record.revokedAt !== null) throw new AccessRefused("key_revoked");
+  const claimed = { subject: record.subject, key: record.id, verified: true };
+  if (record.revokedAt !== null) throw new AccessRefused("key_revoked", claimed);
   const expiresAt = record.expiresAt ?? now + accessLimits.keyLifetimeMs;
-  if (expiresAt <= now) throw new AccessRefused("key_expired");
+  if (expiresAt <= now) throw new AccessRefused("key_expired", claimed);
   const roles = new Set<Role>(record.roles.filter(isRole));
   return { id: record.subject, roles, owner: record.owner, expiresAt, credential: { key: record.id } };
 }

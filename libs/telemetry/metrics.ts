@@ -263,6 +263,7 @@ function interfaceMetrics({ counters, histogram, histograms }: Makers) {
       "status",
     ),
     apiRefusals: counters("api_refusals_total", "Requests refused, by code", "code"),
+    apiAttempts: counters("api_attempts_total", "Refused attempts at privileged acts, by code", "code"),
     commandApplied: histogram(
       "command_applied_seconds",
       "From a command's commit to the fact that it was applied",

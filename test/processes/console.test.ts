@@ -236,13 +236,19 @@ test("rules are tried on the live book, proposed as tried, seen as a difference,
   await second.locator("[data-dry-run=done]").waitFor();
 });
 
-test("the audit shows who did what, and that its chain holds", async () => {
+test("the audit shows who did what, who tried what they may not and why, and that its chain holds", async () => {
+  await it.exchange.post("/v1/commands/halt", "viewer:tries", {});
+  const records = async () => JSON.stringify((await it.exchange.get("/v1/audit?limit=1000", "viewer")).body);
+  await eventually("the attempt", async () => (await records()).includes('"tries"'));
   const page = await it.at("viewer:vera", "audit");
   await page.locator(".figure", { hasText: "Every hash" }).getByText("holds").waitFor();
   await page.getByRole("searchbox", { name: /^Show only records/ }).fill("the venue looks unwell");
   const table = page.getByRole("table", { name: "Audit records" });
   await table.getByText("maria").first().waitFor();
   expect(await table.innerText()).not.toContain("called from the train");
+  await page.getByRole("searchbox", { name: /^Show only records/ }).fill("tries");
+  await table.getByText("command halt refused").waitFor();
+  await table.locator(".tag.bad", { hasText: "forbidden" }).waitFor();
 });
 
 test("a trader sees their own account as its owner does, and no other", async () => {

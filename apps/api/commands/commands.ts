@@ -165,14 +165,16 @@ export class Commands {
   async #invalid(principal: Principal, id: string, error: unknown): Promise<ApiRefused> {
     const over = ["invalid_command", "rules_refused", "rules_moved", "not_found", "other_shard"];
     if (!(error instanceof ApiRefused) || !over.includes(error.code)) throw error;
-    await this.#parts.db.transaction(async (db) => {
+    const recorded = await this.#parts.db.transaction(async (db) => {
       const row = await commandById(db, id, { locked: true });
-      if (row?.state !== "proposed") return;
+      if (row?.state !== "proposed") return false;
       await decideCommand(db, id, { state: "invalid", why: `${error.code}: ${error.message}`, approver: principal.id });
       const detail = { id, payloadHash: row.payloadHash, proposer: row.proposer, code: error.code };
       await appendAudit(db, { actor: principal.id, action: `command.${row.operation}.invalid`, detail });
+      return true;
     });
-    return error;
+    const { code, problems = [], message: reason } = error;
+    return new ApiRefused(code, { reason, recorded, ...(problems.length > 0 ? { problems } : {}) });
   }
 
   /** Commits, has the entries published, and waits for what becomes true. */

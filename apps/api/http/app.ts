@@ -7,7 +7,9 @@ import { monotonicMs } from "#libs/process/clock.ts";
 import { TokenBuckets } from "#libs/process/token-bucket.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import type { Metrics } from "#libs/telemetry/metrics.ts";
+import type { Attempts } from "../attempts.ts";
 import { limits } from "../limits.ts";
+import { attemptOf, type RefusedRequest } from "./attempts.ts";
 import { type Asked, bodyMax, doorOf } from "./door.ts";
 import { idempotencyKey, login } from "./login.ts";
 import { ApiRefused, refusalOf, refusals } from "./refused.ts";
@@ -33,6 +35,8 @@ export interface HttpOptions {
   /** The owner of an account, under the rules in force. */
   readonly ownerOf: (account: string) => Promise<string>;
   readonly streamsUrl: string | null;
+  /** Told of everything privileged that is refused. */
+  readonly attempts: Pick<Attempts, "note">;
   readonly logger: Logger;
   readonly metrics: Metrics;
 }
@@ -102,6 +106,15 @@ function addRoute(app: FastifyInstance, route: Route, options: HttpOptions, buck
   if (handler === undefined) throw new Error(`the route ${route.id} has no handler`);
   const door = doorOf(route);
   const latency = options.metrics.apiRequests;
+  const answered = async (request: FastifyRequest, known: Known): Promise<Answer> => {
+    const principal = (known.principal = await loggedIn(route, options, buckets, request));
+    expectRight(route, principal);
+    const asked = (known.asked = door(request));
+    if (route.right === "read_own") await expectOwned(options, principal, asked);
+    const key = route.command === true ? idempotencyKey(request) : "";
+    if (route.command === true && !keyPattern.test(key)) throw new ApiRefused("idempotency_key_missing");
+    return handler({ ...asked, principal, idempotencyKey: key });
+  };
   app.route({
     method: route.method,
     url: route.path,
@@ -109,22 +122,28 @@ function addRoute(app: FastifyInstance, route: Route, options: HttpOptions, buck
     bodyLimit: bodyMax(route),
     async handler(request, reply) {
       const started = monotonicMs();
-      const principal = await admitted(route, options, buckets, request);
-      const asked = door(request);
-      if (route.right === "read_own") await expectOwned(options, principal, asked);
-      const key = route.command === true ? idempotencyKey(request) : "";
-      if (route.command === true && !keyPattern.test(key)) throw new ApiRefused("idempotency_key_missing");
-      const { status = 200, headers = {}, body } = await handler({ ...asked, principal, idempotencyKey: key });
+      const known: Known = { principal: null, asked: null };
+      const answer = answered(request, known).catch((error: unknown) => {
+        noteRefused({ route, request, ...known }, options, error);
+        throw error;
+      });
+      const { status = 200, headers = {}, body } = await answer;
       latency.with(route.id, String(status)).observe((monotonicMs() - started) / 1_000);
       return reply.code(status).headers(headers).send(body);
     },
   });
 }
 
-/** Who may use the route and is not too fast. Rights come before the door: who may not ask is not told what was wrong. */
-async function admitted(
+/** What has been found out of a request so far. */
+interface Known {
+  principal: Principal | null;
+  asked: Asked | null;
+}
+
+/** Who asks, and not too fast. */
+async function loggedIn(
   route: Route,
-  { access, logger }: HttpOptions,
+  { access }: HttpOptions,
   buckets: TokenBuckets,
   request: FastifyRequest,
 ): Promise<Principal> {
@@ -132,12 +151,20 @@ async function admitted(
   const principal = await login(access, request);
   const retryAfterMs = buckets.take(principal.id, monotonicMs());
   if (retryAfterMs > 0) throw new ApiRefused("rate_limited", { retryAfterMs });
-  if (!may(principal, route.right)) {
-    // Nothing was done, so nothing is audited; who tried what they may not is for people to see.
-    logger.warn({ principal: principal.id, route: route.id }, "forbidden");
-    throw new ApiRefused("forbidden");
-  }
   return principal;
+}
+
+/** Rights come before the door: who may not ask is not told what was wrong. */
+function expectRight({ right }: Route, principal: Principal): void {
+  if (right !== "none" && !may(principal, right)) throw new ApiRefused("forbidden");
+}
+
+/** Refused attempts at privileged acts are for the audit; who wants to read what they may not is for people to see. */
+function noteRefused(refused: RefusedRequest, { attempts, logger }: HttpOptions, error: unknown): void {
+  const attempt = attemptOf(refused, error);
+  if (attempt !== null) attempts.note(attempt);
+  else if (error instanceof ApiRefused && error.code === "forbidden")
+    logger.warn({ principal: refused.principal?.id, route: refused.route.id }, "forbidden");
 }
 
 /** A trader is told the same of an account that is another's and of one that does not exist. */

@@ -32,21 +32,28 @@ export const refusals = {
 } as const;
 export type RefusalCode = keyof typeof refusals;
 
+interface RefusalDetail {
+  readonly problems?: readonly Problem[];
+  readonly retryAfterMs?: number;
+  readonly reason?: string;
+  readonly recorded?: boolean;
+}
+
 /** A refusal on purpose. */
 export class ApiRefused extends Error {
   readonly code: RefusalCode;
   readonly problems: readonly Problem[] | undefined;
   readonly retryAfterMs: number | undefined;
+  /** The audit has it already. */
+  readonly recorded: boolean;
 
-  constructor(
-    code: RefusalCode,
-    more: { readonly problems?: readonly Problem[]; readonly retryAfterMs?: number; readonly reason?: string } = {},
-  ) {
+  constructor(code: RefusalCode, more: RefusalDetail = {}) {
     super(more.reason ?? refusals[code][1]);
     this.name = "ApiRefused";
     this.code = code;
     this.problems = more.problems;
     this.retryAfterMs = more.retryAfterMs;
+    this.recorded = more.recorded ?? false;
   }
 }
 

@@ -4,7 +4,7 @@ import type { Static } from "typebox";
 import { useAnswer } from "../answers.ts";
 import { instant, whole, words } from "../format.ts";
 import { useChannel } from "../live.ts";
-import { Card, Figure, Figures } from "../parts/basics.tsx";
+import { Card, Figure, Figures, Tag } from "../parts/basics.tsx";
 import { Freshness } from "../parts/freshness.tsx";
 import { Payload } from "../parts/payload.tsx";
 import { Problem } from "../parts/problem.tsx";
@@ -74,11 +74,18 @@ export function Audit() {
   );
 }
 
-/** What was said first: the reason and what was asked for; the whole record on request. */
+/** What was said first: why it was refused, the reason and what was asked for; the whole record on request. */
 function Detail({ of }: { readonly of: unknown }) {
-  const { reason, payload } = (typeof of === "object" && of !== null ? of : {}) as Readonly<Record<string, unknown>>;
+  const record = (typeof of === "object" && of !== null ? of : {}) as Readonly<Record<string, unknown>>;
+  const { reason, payload, code, why, count } = record;
   return (
     <div class="audit-detail">
+      {typeof code === "string" ? (
+        <span>
+          <Tag tone="bad">{words(code)}</Tag> {typeof why === "string" ? why : null}
+        </span>
+      ) : null}
+      {typeof count === "number" ? <span>{whole(count)} more refused attempts, summed up</span> : null}
       {typeof reason === "string" ? <span>“{reason}”</span> : null}
       {payload === undefined || payload === null ? null : <Payload of={payload} />}
       <details>
