@@ -50,6 +50,9 @@ export interface Settings {
   /** USD that one command of an operator, and all of them in a UTC day, may move. */
   readonly commandUsdMax: string;
   readonly dayUsdMax: string;
+  /** The same of one asset, in its units, for the assets that are named; decimal. */
+  readonly commandAssetMax: ReadonlyMap<string, string>;
+  readonly dayAssetMax: ReadonlyMap<string, string>;
   /** Names beginning with PLIMSOLL_ that mean nothing here: mistyped, or of another version. */
   readonly unknownVariables: readonly string[];
 }
@@ -162,6 +165,18 @@ function json(value: string): string {
 const wholeUsd = (value: string): string =>
   /^[1-9]\d{0,14}$/.test(value) ? value : refuse("must be a whole number of USD, up to 15 digits");
 
+const assetsMax = 256;
+const assetAmount = /^([A-Za-z0-9_-]{1,64})=((?:0|[1-9]\d{0,19})(?:\.\d{1,18})?)$/;
+const noAssets: ReadonlyMap<string, string> = new Map();
+
+/** `BTC=100,USDT=5000000.5`: what each of them may at most; 0 forbids it. */
+function assetAmounts(value: string): ReadonlyMap<string, string> {
+  const parts = value.split(",").map((part) => assetAmount.exec(part.trim()));
+  const found = new Map(parts.map((part) => [part?.[1] ?? "", part?.[2] ?? ""]));
+  const good = !parts.includes(null) && found.size === parts.length && found.size <= assetsMax;
+  return good ? found : refuse("must be distinct assets with amounts and commas between them: BTC=100,USDT=5000000.5");
+}
+
 const keySecretMin = 32;
 const masterSecret = (value: string): string =>
   value.length >= keySecretMin ? value : refuse(`must have at least ${keySecretMin} characters`);
@@ -214,6 +229,8 @@ const variables = {
   webhookSecret: variable<string | null>("PLIMSOLL_WEBHOOK_SECRET", null, masterSecret, { secret: true }),
   commandUsdMax: variable<string>("PLIMSOLL_COMMAND_USD_MAX", "10000000", wholeUsd),
   dayUsdMax: variable<string>("PLIMSOLL_DAY_USD_MAX", "50000000", wholeUsd),
+  commandAssetMax: variable<ReadonlyMap<string, string>>("PLIMSOLL_COMMAND_ASSET_MAX", noAssets, assetAmounts),
+  dayAssetMax: variable<ReadonlyMap<string, string>>("PLIMSOLL_DAY_ASSET_MAX", noAssets, assetAmounts),
   streamsUrl: variable<string | null>("PLIMSOLL_STREAMS_URL", null, url("ws:", "wss:")),
 } as const;
 

@@ -31,6 +31,17 @@ test("NATS may be a cluster, and then its streams be kept on several of its serv
   expect(readSettings(good)).toMatchObject({ streamReplicas: 1 });
 });
 
+test("assets have caps where they are named", () => {
+  const { commandAssetMax, dayAssetMax } = readSettings({ ...good, PLIMSOLL_COMMAND_ASSET_MAX: "BTC=0.5, USDT=7" });
+  expect([[...commandAssetMax], [...dayAssetMax]]).toEqual([
+    [
+      ["BTC", "0.5"],
+      ["USDT", "7"],
+    ],
+    [],
+  ]);
+});
+
 test("the shard is the first unless told", () => {
   expect(readSettings({ ...good, PLIMSOLL_SHARDS: "b, a" }).shard).toBe("b");
   expect(readSettings({ ...good, PLIMSOLL_SHARDS: "b,a", PLIMSOLL_SHARD: "a" }).shard).toBe("a");
@@ -55,6 +66,9 @@ const refusals = table(`
   PLIMSOLL_LOG_LEVEL | loud              | loud              | must be one of
   PLIMSOLL_CLOCK     | 1@0@1             | 1@0@1             | speed above 0
   PLIMSOLL_CLOCK     | now               | now               | speed above 0
+  PLIMSOLL_COMMAND_ASSET_MAX | BTC=1,BTC=2 | BTC=1,BTC=2    | distinct assets
+  PLIMSOLL_DAY_ASSET_MAX | BTC=-1        | BTC=-1            | BTC=100,USDT
+  PLIMSOLL_DAY_ASSET_MAX | BTC           | BTC               | BTC=100,USDT
 `);
 
 for (const { variable, value, shown, says } of refusals) {

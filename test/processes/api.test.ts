@@ -6,6 +6,7 @@ import { routes } from "#libs/contracts/api/routes.ts";
 import { codeOf, Desk, reason, signed, stateOf } from "#test/support/api-desk.ts";
 import { ApiExchange } from "#test/support/api-exchange.ts";
 import { expectAttemptsAudited, type Records } from "#test/support/refused-attempts.ts";
+import { assetCaps, expectAssetCaps } from "#test/support/asset-caps.ts";
 import { decisions, matrix, people } from "#test/support/api-matrix.ts";
 import { exchangeRules } from "#test/support/live-exchange.ts";
 import { eventually } from "#test/support/live-shard.ts";
@@ -16,7 +17,7 @@ const rules = { ...exchangeRules, liquidation: { ...exchangeRules.liquidation, f
 let exchange: ApiExchange;
 beforeAll(async () => {
   const liquidation = { name: "liquidation", app: "liquidation", ready: "listening" };
-  exchange = await ApiExchange.start(rules, {}, [liquidation]);
+  exchange = await ApiExchange.start(rules, assetCaps, [liquidation]);
 }, 60_000);
 afterAll(async () => exchange.stop());
 
@@ -188,6 +189,9 @@ describe("commands", () => {
       "invalid_command",
     );
   });
+
+  test("of an asset that has a cap no more is moved by one command, or in a day, than that", async () =>
+    expectAssetCaps(desk));
 
   test("a liquidation that runs is parked by one person, goes on by two, and ends with its outcome", async () => {
     const { id } = await liquidated(exchange);

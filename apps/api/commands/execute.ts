@@ -16,7 +16,7 @@ import { limits } from "../limits.ts";
 import type { Parts } from "../parts.ts";
 import { type Asking, isRuleOperation } from "./operations.ts";
 import type { Waiting } from "./outcomes.ts";
-import { type Plan, planOf, shardsOf } from "./plans.ts";
+import { type Moved, type Plan, planOf, shardsOf } from "./plans.ts";
 
 /** What must hold before anything of a command is written. Locks the order of operators' entries until the transaction ends. */
 export async function prepared(
@@ -40,13 +40,23 @@ export async function expectDryRun(
   if (!made) throw new ApiRefused("dry_run_missing");
 }
 
-/** F05: how much one command, and all commands of a UTC day, may move. */
-async function expectWithinCaps({ settings }: Parts, db: Queryable, usd: Rational): Promise<void> {
-  const today = Rational.parse(await movedToday(db));
-  if (!Rational.parse(settings.commandUsdMax).atLeast(usd))
-    throw new ApiRefused("cap_exceeded", { reason: `one command may move ${settings.commandUsdMax} USD` });
-  if (!Rational.parse(settings.dayUsdMax).atLeast(today.plus(usd)))
-    throw new ApiRefused("cap_exceeded", { reason: `commands of a day may move ${settings.dayUsdMax} USD` });
+/** How much one command, and all commands of a UTC day, may move: in USD, and of its asset. */
+async function expectWithinCaps({ settings }: Parts, db: Queryable, { asset, units, usd }: Moved): Promise<void> {
+  const today = await movedToday(db, asset);
+  const ofAsset = (caps: ReadonlyMap<string, string>): string | null => caps.get(asset) ?? null;
+  expectWithin("one command may move", usd, settings.commandUsdMax, "USD");
+  expectWithin("one command may move", units, ofAsset(settings.commandAssetMax), asset);
+  expectWithin("commands of a day may move", usd.plus(Rational.parse(today.usd)), settings.dayUsdMax, "USD");
+  const all = units.plus(Rational.parse(today.units));
+  expectWithin("commands of a day may move", all, ofAsset(settings.dayAssetMax), asset);
+}
+
+/** `cap`: null, there is none. */
+function expectWithin(what: string, value: Rational, cap: string | null, unit: string): void {
+  if (cap === null || Rational.parse(cap).atLeast(value)) return;
+  const message = `${what} ${cap} ${unit}, not ${value.toStringUp()}`;
+  const problem = { path: "$.amount", code: "out_of_range", message, value: value.toStringUp(), bound: cap } as const;
+  throw new ApiRefused("cap_exceeded", { reason: `${what} ${cap} ${unit}`, problems: [problem] });
 }
 
 export interface Execution {
@@ -67,13 +77,13 @@ export async function execute(
   execution: Execution,
 ): Promise<void> {
   const { id, trace, waiting, actor, audit } = execution;
-  if (plan.usd !== null) await expectWithinCaps(parts, db, plan.usd);
+  if (plan.moved !== null) await expectWithinCaps(parts, db, plan.moved);
   const entries: CommandEntry[] = [];
   for (const { shard, body } of plan.entries) {
     const entry = { source: sources.operator, shard, key: `command-${id}`, body, t: parts.clock.now(), trace };
     entries.push({ shard, sourceSeq: await enqueueEntry(db, entry), afterFact: newest.get(shard) ?? 0 });
   }
-  const usd = plan.usd?.toStringUp() ?? null;
+  const usd = plan.moved?.usd.toStringUp() ?? null;
   await noteExecution(db, id, { trace, entries, usd });
   await appendAudit(db, { actor, action: `command.${operation}.executed`, detail: { id, ...audit, entries, trace } });
   waiting.expect(entries);

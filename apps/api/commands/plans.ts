@@ -20,11 +20,19 @@ export interface Plan {
   readonly entries: readonly { readonly shard: string; readonly body: EntryBody }[];
   /** Why it needs a second person; null: it does not. */
   readonly secondPerson: string | null;
-  /** Money that it moves, USD; null: none. */
-  readonly usd: Rational | null;
+  /** Money that it moves; null: none. */
+  readonly moved: Moved | null;
 }
 
-const moved = "it moves money";
+/** Money that a command moves, whichever way. */
+export interface Moved {
+  readonly asset: string;
+  readonly units: Rational;
+  /** At the index. */
+  readonly usd: Rational;
+}
+
+const movesMoney = "it moves money";
 const everywhere = (parts: Parts, body: EntryBody): Plan["entries"] =>
   parts.settings.shards.map((shard) => ({ shard, body }));
 
@@ -58,7 +66,7 @@ async function haltPlan(parts: Parts, db: Queryable, payload: Payload<"halt">, r
   return {
     entries: shards.map((shard) => ({ shard, body })),
     secondPerson: looser ? "it loosens a halt" : null,
-    usd: null,
+    moved: null,
   };
 }
 
@@ -75,14 +83,14 @@ async function rulesPlan(parts: Parts, db: Queryable, asking: Asking): Promise<P
     ({ secondPerson } = change);
     entries.push({ shard, body: { k: "rules", document: change.document, base: found.version } });
   }
-  return { entries, secondPerson, usd: null };
+  return { entries, secondPerson, moved: null };
 }
 
-/** USD at the index, whichever way it moves. */
-function worth({ prices }: Parts, asset: string, amount: string): Rational {
+function worth({ prices }: Parts, asset: string, amount: string): Moved {
   const index = prices.index(asset);
   if (index === null) throw new ApiRefused("price_unknown");
-  return Rational.parse(amount).abs().times(index);
+  const units = Rational.parse(amount).abs();
+  return { asset, units, usd: units.times(index) };
 }
 
 async function transferPlan(parts: Parts, payload: Payload<"transfer">): Promise<Plan> {
@@ -91,8 +99,8 @@ async function transferPlan(parts: Parts, payload: Payload<"transfer">): Promise
   const ownerOf = ownersOf(document.entities);
   const [shard, other] = [payload.from, payload.to].map((account) => shardOf(ownerOf(account), settings.shards));
   if (shard === undefined || shard !== other) throw new ApiRefused("other_shard");
-  const usd = worth(parts, payload.asset, payload.amount);
-  return { entries: [{ shard, body: { k: "transfer", ...payload } }], secondPerson: moved, usd };
+  const moved = worth(parts, payload.asset, payload.amount);
+  return { entries: [{ shard, body: { k: "transfer", ...payload } }], secondPerson: movesMoney, moved };
 }
 
 /** BRK-03: a liquidation is parked while its account is paused. */
@@ -117,26 +125,26 @@ async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Pla
       const { fund, asset, amount, shard } = asking.payload as Payload<"fund">;
       const body = { k: fund === "insurance" ? "fund" : "house", asset, amount } as const;
       const entries = [{ shard: knownShard(parts, shard), body }];
-      return { entries, secondPerson: moved, usd: worth(parts, asset, amount) };
+      return { entries, secondPerson: movesMoney, moved: worth(parts, asset, amount) };
     }
     case "adjust": {
       const { account, asset, amount } = asking.payload as Payload<"adjust">;
       const shard = shardOf(await parts.rules.ownerOf(account), parts.settings.shards);
       const entries = [{ shard, body: { k: "cash", account, asset, amount } as const }];
-      return { entries, secondPerson: moved, usd: worth(parts, asset, amount) };
+      return { entries, secondPerson: movesMoney, moved: worth(parts, asset, amount) };
     }
     case "deleverage": {
       const { account, instrument, qty } = asking.payload as Payload<"deleverage">;
       const shard = shardOf(await parts.rules.ownerOf(account), parts.settings.shards);
       const entries = [{ shard, body: { k: "deleverage", account, instrument, qty } as const }];
-      return { entries, secondPerson: "it closes positions of others", usd: null };
+      return { entries, secondPerson: "it closes positions of others", moved: null };
     }
     case "transfer":
       return transferPlan(parts, asking.payload as Payload<"transfer">);
     case "settle": {
       const { instrument, price } = asking.payload as Payload<"settle">;
       const body = { k: "expire", instrument, price } as const;
-      return { entries: everywhere(parts, body), secondPerson: "it settles every position at a price", usd: null };
+      return { entries: everywhere(parts, body), secondPerson: "it settles every position at a price", moved: null };
     }
     default:
       throw new Error("a change of the rules is planned elsewhere");

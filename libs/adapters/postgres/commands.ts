@@ -243,14 +243,23 @@ export async function expireProposals(db: Queryable): Promise<number> {
   return rows.length;
 }
 
-/** USD that commands have moved since the UTC day began; the caller's transaction is then the only one that adds to it. */
-export async function movedToday(db: Queryable): Promise<string> {
+/**
+ * What commands have moved since the UTC day began, whichever way: USD of everything, and units of one asset. The caller's transaction is then
+ * the only one that adds to it.
+ */
+export async function movedToday(
+  db: Queryable,
+  asset: string,
+): Promise<{ readonly usd: string; readonly units: string }> {
   await db.query({ text: "SELECT pg_advisory_xact_lock(hashtext('plimsoll.command.usd'))" });
-  const result = await db.query<{ usd: string }>({
-    text: `SELECT coalesce(sum(usd), 0)::text AS usd FROM command WHERE state IN ('pending', 'applied') AND usd IS NOT NULL
-      AND decided_at >= date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'`,
+  const result = await db.query<{ usd: string; units: string }>({
+    text: `SELECT trim_scale(coalesce(sum(usd), 0))::text AS usd,
+        trim_scale(coalesce(sum(abs((payload ->> 'amount')::numeric)) FILTER (WHERE payload ->> 'asset' = $1), 0))::text AS units
+      FROM command WHERE state IN ('pending', 'applied') AND usd IS NOT NULL
+        AND decided_at >= date_trunc('day', clock_timestamp() AT TIME ZONE 'UTC') AT TIME ZONE 'UTC'`,
+    values: [asset],
   });
-  return only(result).usd;
+  return only(result);
 }
 
 /**
