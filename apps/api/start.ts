@@ -3,9 +3,9 @@ import {
   appendAudit,
   type AuditRecord,
   type Database,
+  directoryOf,
   openDatabase,
   readApiKey,
-  tokensRevokedBefore,
 } from "#libs/adapters/postgres/index.ts";
 import { type Access, createAccess } from "#libs/access/index.ts";
 import { clockFrom } from "#libs/process/clock.ts";
@@ -36,11 +36,7 @@ import { RulesInForce } from "./rules-in-force.ts";
 import { serveDocumentation } from "./static.ts";
 
 function accessOf({ jwks, keySecret }: Settings, db: Database): Access {
-  const directory = {
-    key: async (id: string) => readApiKey(db, id),
-    revokedBefore: async (subject: string) => tokensRevokedBefore(db, subject),
-  };
-  return createAccess({ jwks, keySecret, directory });
+  return createAccess({ jwks, keySecret, directory: directoryOf(db) });
 }
 
 function attemptsOf({ db, logger, metrics }: Parts): Attempts {

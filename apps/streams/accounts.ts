@@ -1,13 +1,19 @@
+import type { AccountAnswer } from "#libs/contracts/answers.ts";
 import type { ChannelName } from "#libs/contracts/stream/channels.ts";
 import { channelKinds } from "#libs/contracts/stream/channels.ts";
 import type { State } from "#libs/contracts/stream/state.ts";
-import { type AdlQueue, adlQueues } from "#libs/engine/adl-queues.ts";
-import type { AccountAnswer } from "#libs/contracts/answers.ts";
-import { answerAccount, type PositionPrices } from "#libs/engine/asking.ts";
+import {
+  type AccountRisk,
+  answerAccount,
+  answerRisk,
+  type AskOptions,
+  type PositionPrices,
+} from "#libs/engine/account-answer.ts";
 import { Screen } from "#libs/engine/screen.ts";
 import type { EventLog } from "./event-log.ts";
 import type { AccountLogs } from "./events.ts";
 import { limits } from "./limits.ts";
+import { StandingQueues } from "./standing-queues.ts";
 import type { Place, Topic, View } from "./topic.ts";
 import {
   adlState,
@@ -29,25 +35,55 @@ export interface Watched {
   readonly account: string;
   readonly logs: AccountLogs;
   readonly topics: Map<AccountChannel, Topic>;
-  /** Float ratios of its pools when it was last told. */
-  ratios: readonly number[];
+  /** Float ratios of its pools when it was last told, and as they were looked at last. */
+  told: Ratios;
+  seen: Ratios;
   /** Liquidation prices as they were worked out last; null: they are to be now. */
   prices: KeptPrices | null;
   /** Monotonic ms. */
   toldAt: number;
 }
 
+interface Ratios {
+  /** Of the cross pool and of isolated positions; those without a requirement or a price count as infinite. */
+  readonly ratios: readonly number[];
+  readonly machine: Machine | null;
+  readonly logSeq: number;
+}
+
+interface KeptPrices {
+  readonly byInstrument: ReadonlyMap<string, PositionPrices>;
+  readonly ratios: readonly number[];
+  readonly logSeq: number;
+  /** Monotonic ms. */
+  readonly at: number;
+}
+
+/** What is kept of a shard to answer from. */
+interface Desk {
+  readonly machine: Machine;
+  readonly screen: Screen;
+  readonly queues: StandingQueues;
+}
+
+type Machine = LiveShard["engine"]["machine"];
+
+const nothing: Ratios = { ratios: [], machine: null, logSeq: -1 };
+
 /** Accounts that are read, and what is said of them. */
 export class Accounts {
   readonly #world: World;
+  readonly #now: () => number;
+  /** In the order in which they were told last. */
   readonly #watched = new Map<string, Watched>();
-  readonly #screens = new Map<string, { readonly of: unknown; readonly screen: Screen }>();
-  readonly #queues = new Map<string, KeptQueues>();
+  readonly #desks = new Map<string, Desk>();
   /** Until when liquidation prices of accounts whose ratio has moved are worked out, monotonic ms. */
   #pricesUntil = Number.POSITIVE_INFINITY;
 
-  constructor(world: World) {
+  /** `now`: monotonic ms. */
+  constructor(world: World, now: () => number) {
     this.#world = world;
+    this.#now = now;
   }
 
   get size(): number {
@@ -61,11 +97,11 @@ export class Accounts {
       account,
       logs: this.#world.events.watch(account),
       topics: new Map(),
-      ratios: [],
+      told: nothing,
+      seen: nothing,
       prices: null,
       toldAt: now,
     };
-    this.#watched.set(account, watched);
     this.told(watched, now);
     return watched;
   }
@@ -73,8 +109,10 @@ export class Accounts {
   /** It is told now: what it was told last is what later ratios are compared with. */
   told(watched: Watched, now: number): void {
     const of = this.#world.shardOfAccount(watched.account);
-    watched.ratios = of === null ? [] : this.#ratios(of, watched.account);
+    watched.told = of === null ? nothing : this.#ratiosOf(of, watched);
     watched.toldAt = now;
+    this.#watched.delete(watched.account);
+    this.#watched.set(watched.account, watched);
   }
 
   /** A channel that nobody reads and nobody may come back to. */
@@ -92,21 +130,33 @@ export class Accounts {
    */
   due(touched: ReadonlySet<string>, moved: boolean, now: number): Watched[] {
     this.#pricesUntil = now + limits.pricesPassMs;
-    const urgent: Watched[] = [];
-    const changed: Watched[] = [];
-    const late: Watched[] = [];
+    for (const { queues } of this.#desks.values()) queues.passBegins();
     // Rather with the prices of a frame than a moment before the next.
     const longMs = limits.atLeastMs + (moved ? -limits.halfFrameMs : limits.halfFrameMs);
+    const changed: Watched[] = [];
+    const late: Watched[] = [];
+    const unread: Watched[] = [];
     for (const one of this.#watched.values()) {
-      if (!isRead(one)) continue;
-      if (touched.has(one.account)) {
-        one.prices = null;
-        urgent.push(one);
-      } else if (moved && this.#ratioMoved(one)) changed.push(one);
-      else if (now - one.toldAt >= longMs) late.push(one);
+      const isLate = now - one.toldAt >= longMs;
+      // Whoever was told longest ago comes first, so that without new prices the rest need not be looked at.
+      if (!isLate && !moved) break;
+      if (touched.has(one.account)) continue;
+      if (moved && this.#ratioMoved(one)) changed.push(one);
+      else if (isLate) (isRead(one) ? late : unread).push(one);
     }
-    late.sort((left, right) => left.toldAt - right.toldAt);
-    return [...urgent, ...changed, ...late];
+    for (const one of unread) this.told(one, now);
+    return [...this.#happened(touched), ...changed.filter(isRead), ...late];
+  }
+
+  #happened(touched: ReadonlySet<string>): Watched[] {
+    const urgent: Watched[] = [];
+    for (const account of touched) {
+      const one = this.#watched.get(account);
+      if (one === undefined) continue;
+      one.prices = null;
+      if (isRead(one)) urgent.push(one);
+    }
+    return urgent;
   }
 
   /** The views of some channels of an account; null: its shard is not there. One answer of the engine serves them all. */
@@ -114,113 +164,102 @@ export class Accounts {
     const { account, logs } = watched;
     const of = this.#world.shardOfAccount(account);
     if (of === null) return null;
-    let asked: AskedAccount | null = null;
-    const ask = (): AskedAccount => (asked ??= this.#ask(of, watched, now));
+    // Who reads the positions is answered in full, and the other channels from the same answer.
+    let full: AskedAccount<AccountAnswer> | null = null;
+    let brief: AskedAccount | null = null;
+    const inFull = (): AskedAccount<AccountAnswer> => (full ??= this.#ask(of, watched, now, answerAccount));
+    const ask = (): AskedAccount =>
+      channels.includes("positions") ? inFull() : (brief ??= this.#ask(of, watched, now, answerRisk));
     const place: Place = { shard: of.shard, logSeq: of.seq, t: of.engine.machine.t };
     const stateOf: Record<AccountChannel, () => readonly [state: State, log: EventLog | null]> = {
       margin: () => [marginState(ask()), logs.margin],
-      positions: () => [positionsState(ask()), null],
+      positions: () => [positionsState(inFull()), null],
       orders: () => [ordersState(of, account), logs.orders],
       liquidations: () => [liquidationsState(of, account), logs.liquidations],
       adl: () => [adlState(ask()), logs.adl],
     };
-    return new Map(
-      channels.map((channel): [AccountChannel, View] => {
-        const [state, log] = stateOf[channel]();
-        return [channel, { place, state, logs: log === null ? {} : { events: log } }];
-      }),
-    );
+    const views = new Map<AccountChannel, View>();
+    for (const channel of channels) {
+      const [state, log] = stateOf[channel]();
+      views.set(channel, { place, state, logs: log === null ? {} : { events: log } });
+    }
+    return views;
   }
 
-  #ask(of: LiveShard, watched: Watched, now: number): AskedAccount {
+  #ask<Answer extends AccountRisk>(
+    of: LiveShard,
+    watched: Watched,
+    now: number,
+    answerOf: (machine: Machine, account: string, options: AskOptions) => Answer,
+  ): AskedAccount<Answer> {
     const { account } = watched;
-    const { machine } = of.engine;
-    const { queues, logSeq } = this.#queuesOf(of, machine.book.findAccount(account), now);
+    const queues = this.#deskOf(of).queues.follow(of);
     const kept = this.#pricesOf(of, watched, now);
-    const answer = answerAccount(machine, account, {
+    const answer = answerOf(of.engine.machine, account, {
       queues,
       withoutCash: true,
       ...(kept === null ? {} : { prices: kept.byInstrument }),
     });
     const prices = kept ?? this.#keepPrices(of, watched, answer, now);
-    return { of, account, owner: this.#world.ownerOf(account), answer, queuesAt: logSeq, pricesAt: prices.logSeq };
+    const owner = this.#world.ownerOf(account);
+    return { of, account, owner, answer, queuesAt: (one) => queues.logSeq(one), pricesAt: prices.logSeq };
   }
 
   /** Those kept, where they are good enough; null: they are to be worked out. */
-  #pricesOf(of: LiveShard, { account, prices }: Watched, now: number): KeptPrices | null {
+  #pricesOf(of: LiveShard, watched: Watched, now: number): KeptPrices | null {
+    const { prices } = watched;
     if (prices === null || now - prices.at >= limits.pricesMs) return null;
-    const ratios = this.#ratios(of, account);
-    return differ(ratios, prices.ratios) && now < this.#pricesUntil ? null : prices;
+    const { ratios } = this.#ratiosOf(of, watched);
+    return differ(ratios, prices.ratios) && this.#now() < this.#pricesUntil ? null : prices;
   }
 
-  #keepPrices(of: LiveShard, watched: Watched, { positions }: AccountAnswer, now: number): KeptPrices {
+  #keepPrices(of: LiveShard, watched: Watched, { positions }: AccountRisk, now: number): KeptPrices {
     const byInstrument = new Map(
       positions.map(({ instrument, partialPrice, liqPrice, bankruptcyPrice }) => [
         instrument,
         { partialPrice, liqPrice, bankruptcyPrice },
       ]),
     );
-    watched.prices = { byInstrument, ratios: this.#ratios(of, watched.account), logSeq: of.seq, at: now };
+    watched.prices = { byInstrument, ratios: this.#ratiosOf(of, watched).ratios, logSeq: of.seq, at: now };
     return watched.prices;
-  }
-
-  /** One set of queues of all instruments that are asked about, of one place in the log. */
-  #queuesOf({ shard, engine, seq }: LiveShard, account: number, now: number): KeptQueues {
-    const { book } = engine.machine;
-    const kept = this.#queues.get(shard);
-    const wanted = new Set(kept?.wanted);
-    for (let row = account < 0 ? -1 : book.firstRow(account); row >= 0; row = book.nextRow(row))
-      if (book.qty(row) !== 0n) wanted.add(book.rowInstrument(row));
-    const fresh = kept !== undefined && (kept.logSeq === seq || now - kept.at < limits.queuesMs);
-    if (kept !== undefined && fresh && wanted.size === kept.wanted.size) return kept;
-    const made = { wanted, queues: adlQueues(engine.machine, wanted), at: now, logSeq: seq };
-    this.#queues.set(shard, made);
-    return made;
   }
 
   #ratioMoved(watched: Watched): boolean {
     const of = this.#world.shardOfAccount(watched.account);
-    if (of === null) return false;
-    return differ(this.#ratios(of, watched.account), watched.ratios);
+    return of !== null && differ(this.#ratiosOf(of, watched).ratios, watched.told.ratios);
   }
 
-  /** Float ratios of the cross pool and of isolated positions; those without a requirement or a price count as infinite. */
-  #ratios({ shard, engine }: LiveShard, account: string): number[] {
-    const { book } = engine.machine;
-    const number = book.findAccount(account);
-    if (number < 0) return [];
-    const screen = this.#screenOf(shard, engine.machine);
-    const ratioOf = (pool: number): number =>
-      screen.evaluate(pool) && screen.maintenance > 0 ? screen.equity / screen.maintenance : Infinity;
-    const ratios = [ratioOf(book.crossPool(number))];
-    for (let row = book.firstRow(number); row >= 0; row = book.nextRow(row))
-      if (book.isIsolated(row)) ratios.push(ratioOf(book.isolatedPool(row)));
-    return ratios;
+  /** As of now; looked at once for each place in the log. */
+  #ratiosOf(of: LiveShard, watched: Watched): Ratios {
+    const { machine } = of.engine;
+    const { seen } = watched;
+    if (seen.machine === machine && seen.logSeq === of.seq) return seen;
+    watched.seen = {
+      ratios: ratiosOf(machine.book, this.#deskOf(of).screen, watched.account),
+      machine,
+      logSeq: of.seq,
+    };
+    return watched.seen;
   }
 
-  #screenOf(shard: string, machine: LiveShard["engine"]["machine"]): Screen {
-    const known = this.#screens.get(shard);
-    if (known?.of === machine) return known.screen;
-    const screen = new Screen(machine.book, machine.compiled);
-    this.#screens.set(shard, { of: machine, screen });
-    return screen;
+  #deskOf({ shard, engine: { machine } }: LiveShard): Desk {
+    const known = this.#desks.get(shard);
+    if (known?.machine === machine) return known;
+    const made = { machine, screen: new Screen(machine.book, machine.compiled), queues: new StandingQueues(this.#now) };
+    this.#desks.set(shard, made);
+    return made;
   }
 }
 
-interface KeptPrices {
-  readonly byInstrument: ReadonlyMap<string, PositionPrices>;
-  readonly ratios: readonly number[];
-  readonly logSeq: number;
-  /** Monotonic ms. */
-  readonly at: number;
-}
-
-interface KeptQueues {
-  /** Instruments. */
-  readonly wanted: ReadonlySet<number>;
-  readonly queues: ReadonlyMap<string, AdlQueue>;
-  readonly at: number;
-  readonly logSeq: number;
+function ratiosOf(book: Machine["book"], screen: Screen, account: string): readonly number[] {
+  const number = book.findAccount(account);
+  if (number < 0) return [];
+  const ratioOf = (pool: number): number =>
+    screen.evaluate(pool) && screen.maintenance > 0 ? screen.equity / screen.maintenance : Infinity;
+  const ratios = [ratioOf(book.crossPool(number))];
+  for (let row = book.firstRow(number); row >= 0; row = book.nextRow(row))
+    if (book.isIsolated(row)) ratios.push(ratioOf(book.isolatedPool(row)));
+  return ratios;
 }
 
 const isRead = ({ topics }: Watched): boolean => {

@@ -22,7 +22,8 @@ export class EncodedState {
   /** Takes the new state; gives the delta that leads to it as JSON, "{}" where nothing has changed (`libs/contracts/stream/state.ts`). */
   update({ state, logs }: Shown): string {
     const changed: string[] = [];
-    for (const [field, value] of Object.entries(state)) {
+    for (const field in state) {
+      const value = state[field];
       const text = this.#sorts.tables.includes(field)
         ? this.#updateTable(field, value as Readonly<Record<string, unknown>>)
         : this.#updateValue(field, value);
@@ -48,13 +49,15 @@ export class EncodedState {
     const known = this.#tables.get(field) ?? new Map<string, string>();
     this.#tables.set(field, known);
     const changed: string[] = [];
-    for (const [id, row] of Object.entries(rows)) {
-      const text = JSON.stringify(row);
+    let count = 0;
+    for (const id in rows) {
+      count += 1;
+      const text = JSON.stringify(rows[id]);
       if (known.get(id) === text) continue;
       known.set(id, text);
       changed.push(`${JSON.stringify(id)}:${text}`);
     }
-    if (known.size > Object.keys(rows).length)
+    if (known.size > count)
       for (const id of known.keys())
         if (!Object.hasOwn(rows, id)) {
           known.delete(id);

@@ -4,10 +4,11 @@ import { PriceMissing } from "#libs/engine/market.ts";
 import { type Logger, limited } from "#libs/telemetry/logger.ts";
 import { Accounts, isAccountChannel, type Watched } from "./accounts.ts";
 import type { Alerts } from "./alerts.ts";
-import { boardEveryMs, type BoardParts, boardView } from "./boards.ts";
+import { type BoardChannel, boardEveryMs, type BoardParts, boardView } from "./boards.ts";
 import { limits } from "./limits.ts";
+import { ReplayRing } from "./replay-ring.ts";
 import { Samples } from "./samples.ts";
-import { type Reader, type ReplayRoom, Topic, type View } from "./topic.ts";
+import { type Reader, Topic, type View } from "./topic.ts";
 import type { World } from "./world.ts";
 
 export interface HubParts {
@@ -29,12 +30,16 @@ export class Hub {
   readonly #accounts: Accounts;
   readonly #boards: BoardParts;
   readonly #open = new Map<string, Open>();
-  readonly #room: ReplayRoom = { bytes: 0 };
+  /** Those of them that are of no account. */
+  readonly #openBoards = new Map<string, { readonly topic: Topic; readonly name: BoardChannel; readonly id: string }>();
+  readonly #ring = new ReplayRing(limits.replayBytes);
   /** From a frame's effect here until everybody it concerned was told. */
   readonly #telling = new Samples();
   readonly #warn: (fields: object, message: string) => void;
   /** Accounts still to be told in this pass, and what had happened when it began. */
   #backlog: Watched[] = [];
+  /** How many of them have been told. */
+  #told = 0;
   #touched = new Set<string>();
   #movedAt: number | null = null;
   /** The highest sequence of any channel that was forgotten. */
@@ -47,7 +52,7 @@ export class Hub {
   constructor(parts: HubParts) {
     const { world, alerts } = parts;
     this.#parts = parts;
-    this.#accounts = new Accounts(world);
+    this.#accounts = new Accounts(world, parts.now);
     const latencies = new Map([
       ["replica", world.frameLag],
       ["send", this.#telling],
@@ -57,7 +62,7 @@ export class Hub {
   }
 
   get size(): { readonly topics: number; readonly accounts: number; readonly replayBytes: number } {
-    return { topics: this.#open.size, accounts: this.#accounts.size, replayBytes: this.#room.bytes };
+    return { topics: this.#open.size, accounts: this.#accounts.size, replayBytes: this.#ring.size };
   }
 
   /** Whether there is what the channel is of: any account may come to be, an instrument must be listed. */
@@ -99,7 +104,7 @@ export class Hub {
     while (!signal.aborted) {
       this.#due = false;
       this.pass();
-      while (this.#backlog.length > 0 && !this.#due && !signal.aborted) {
+      while (this.#waiting && !this.#due && !signal.aborted) {
         await immediately();
         this.#tellAccounts();
       }
@@ -118,8 +123,13 @@ export class Hub {
     if (world.live() === null) return;
     this.#tellBoards(at);
     this.#backlog = this.#accounts.due(this.#touched, this.#movedAt !== null, at);
+    this.#told = 0;
     this.#tellAccounts();
     if (at - this.#sweptAt >= limits.atLeastMs) this.#sweep(at);
+  }
+
+  get #waiting(): boolean {
+    return this.#told < this.#backlog.length;
   }
 
   async #rest(): Promise<void> {
@@ -153,9 +163,10 @@ export class Hub {
     }
     const view = this.#viewOf(channel);
     if (view === null) return null;
-    const topic = new Topic(ch, channelKinds[name], this.#room, view, this.#parts.now(), this.#forgottenSeq + 1);
+    const topic = new Topic(ch, channelKinds[name], this.#ring, view, this.#parts.now(), this.#forgottenSeq + 1);
     this.#open.set(ch, { topic, channel });
     if (isAccountChannel(name)) this.#accounts.watch(id as string, this.#parts.now()).topics.set(name, topic);
+    else this.#openBoards.set(ch, { topic, name, id: id ?? "" });
     return topic;
   }
 
@@ -182,11 +193,11 @@ export class Hub {
     const shards = this.#parts.world.live();
     if (shards === null) return;
     const age = this.#parts.world.markAge(shards);
-    for (const { topic, channel } of this.#open.values()) {
-      if (topic.readers.size === 0 || isAccountChannel(channel.name)) continue;
+    for (const { topic, name, id } of this.#openBoards.values()) {
+      if (topic.readers.size === 0) continue;
       const quiet = now - topic.publishedAt;
-      if (quiet < boardEveryMs(channel.name)) continue;
-      const view = boardView(this.#boards, shards, channel.name, channel.id ?? "");
+      if (quiet < boardEveryMs(name)) continue;
+      const view = boardView(this.#boards, shards, name, id);
       topic.publish(view, age, now, quiet >= limits.atLeastMs);
     }
   }
@@ -194,17 +205,29 @@ export class Hub {
   #tellAccounts(): void {
     const { now } = this.#parts;
     const until = now() + limits.passMs;
-    let at = 0;
-    for (; at < this.#backlog.length && now() < until; at += 1) this.#tellAccount(this.#backlog[at] as Watched);
-    this.#backlog.splice(0, at);
-    if (this.#backlog.length > 0) return;
+    // Within one stretch the clock of the market is looked at once.
+    const ages = new Map<string | null, number | null>();
+    const ageOf = (shard: string | null): number | null => {
+      const known = ages.get(shard);
+      if (known !== undefined) return known;
+      const age = this.#markAge(shard);
+      ages.set(shard, age);
+      return age;
+    };
+    while (this.#told < this.#backlog.length && now() < until) {
+      this.#tellAccount(this.#backlog[this.#told] as Watched, ageOf);
+      this.#told += 1;
+    }
+    if (this.#waiting) return;
+    this.#backlog = [];
+    this.#told = 0;
     if (this.#movedAt !== null) this.#telling.add(now() - this.#movedAt);
     this.#movedAt = null;
     // What nobody reads of is of no interest.
     this.#touched.clear();
   }
 
-  #tellAccount(watched: Watched): void {
+  #tellAccount(watched: Watched, ageOf: (shard: string | null) => number | null): void {
     const { now } = this.#parts;
     const at = now();
     const late = at - watched.toldAt >= limits.atLeastMs - limits.halfFrameMs;
@@ -214,7 +237,7 @@ export class Hub {
     try {
       const views = this.#accounts.views(watched, channels, at);
       for (const [name, view] of views ?? [])
-        watched.topics.get(name)?.publish(view, this.#markAge(view.place.shard), at, late);
+        watched.topics.get(name)?.publish(view, ageOf(view.place.shard), at, late);
     } catch (error) {
       // Of an asset that has just been listed: it will have a price.
       this.#warn({ error, account: watched.account }, "an account cannot be worked out");
@@ -234,9 +257,9 @@ export class Hub {
     const excess = idle.length - limits.idleTopics;
     for (const [at, { topic, channel }] of idle.entries()) {
       if (at >= excess && now - (topic.idleSince as number) < limits.idleTopicMs) continue;
-      topic.forgetAll();
       this.#forgottenSeq = Math.max(this.#forgottenSeq, topic.seq);
       this.#open.delete(topic.ch);
+      this.#openBoards.delete(topic.ch);
       const { name, id } = channel;
       if (isAccountChannel(name)) this.#accounts.forget(id as string, name);
     }

@@ -1,13 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createAccess } from "#libs/access/index.ts";
 import { type Bus, connectBus } from "#libs/adapters/nats/index.ts";
-import {
-  type Database,
-  openDatabase,
-  readAlerts,
-  readApiKey,
-  tokensRevokedBefore,
-} from "#libs/adapters/postgres/index.ts";
+import { type Database, directoryOf, openDatabase, readAlerts } from "#libs/adapters/postgres/index.ts";
 import { clockFrom } from "#libs/process/clock.ts";
 import type { App } from "#libs/process/lifecycle.ts";
 import { readSettings, type Settings } from "#libs/process/settings.ts";
@@ -112,14 +106,7 @@ function follow({ app }: Parts, bus: Bus, world: World): void {
 }
 
 function accessOf({ jwks, keySecret }: Settings, db: Database): ReturnType<typeof createAccess> {
-  return createAccess({
-    jwks,
-    keySecret,
-    directory: {
-      key: async (id) => readApiKey(db, id),
-      revokedBefore: async (subject) => tokensRevokedBefore(db, subject),
-    },
-  });
+  return createAccess({ jwks, keySecret, directory: directoryOf(db) });
 }
 
 function readiness(world: World): { readonly ready: boolean; readonly detail: unknown } {

@@ -1,6 +1,7 @@
 import type { ChannelKind } from "#libs/contracts/stream/channels.ts";
 import { EncodedState, type Shown } from "./encoded-state.ts";
 import { limits } from "./limits.ts";
+import type { KeptFrame, ReplayRing } from "./replay-ring.ts";
 
 /** What the data of a channel were read from. */
 export interface Place {
@@ -20,24 +21,14 @@ export interface Reader {
   send(topic: Topic, frame: Buffer): void;
 }
 
-/** One delta as it was sent. */
-interface Kept {
-  readonly seq: number;
-  readonly frame: Buffer;
-}
-
-/** Bytes of deltas that all topics keep together. Where there is no room, who publishes makes it of its own. */
-export interface ReplayRoom {
-  bytes: number;
-}
-
 /** A channel that is, or was not long ago, subscribed: its state, its sequence, its last deltas, its readers. */
 export class Topic {
   readonly ch: string;
   readonly readers = new Set<Reader>();
   readonly #state: EncodedState;
-  readonly #room: ReplayRoom;
-  readonly #kept: Kept[] = [];
+  readonly #ring: ReplayRing;
+  /** Of the last deltas, the newest last; null: it was too large to be kept. */
+  readonly #kept: (KeptFrame | null)[] = [];
   #seq: number;
   #place: Place;
   /** Monotonic ms of the last frame, and since when nobody reads. */
@@ -45,10 +36,10 @@ export class Topic {
   idleSince: number | null = null;
 
   /** `seq`: above every one that the channel has had in this run, so that none is given twice. */
-  constructor(ch: string, kind: ChannelKind, room: ReplayRoom, first: View, now: number, seq: number) {
+  constructor(ch: string, kind: ChannelKind, ring: ReplayRing, first: View, now: number, seq: number) {
     this.ch = ch;
     this.#seq = seq;
-    this.#room = room;
+    this.#ring = ring;
     this.#state = new EncodedState(kind);
     this.#state.update(first);
     this.#place = first.place;
@@ -71,7 +62,8 @@ export class Topic {
     this.#place = view.place;
     this.publishedAt = now;
     const frame = this.#frame(`"type":"delta","seq":${this.#seq},"prevSeq":${before}`, markAgeMs, delta);
-    this.#keep({ seq: this.#seq, frame });
+    this.#kept.push(this.#ring.put(frame));
+    if (this.#kept.length > limits.replayFrames) this.#kept.shift();
     for (const reader of this.readers) reader.send(this, frame);
   }
 
@@ -81,25 +73,15 @@ export class Topic {
 
   /** The deltas after a sequence; null: they are not all kept, or there never was such a sequence. */
   after(seq: number): readonly Buffer[] | null {
-    if (seq === this.#seq) return [];
-    const first = this.#kept.findIndex((one) => one.seq === seq + 1);
-    return first < 0 ? null : this.#kept.slice(first).map(({ frame }) => frame);
-  }
-
-  forgetAll(): void {
-    while (this.#kept.length > 0) this.#forgetOldest();
-  }
-
-  #keep(one: Kept): void {
-    this.#kept.push(one);
-    this.#room.bytes += one.frame.length;
-    if (this.#kept.length > limits.replayFrames) this.#forgetOldest();
-    while (this.#room.bytes > limits.replayBytes && this.#kept.length > 0) this.#forgetOldest();
-  }
-
-  #forgetOldest(): void {
-    const gone = this.#kept.shift();
-    if (gone !== undefined) this.#room.bytes -= gone.frame.length;
+    const missed = this.#seq - seq;
+    if (missed < 0 || missed > this.#kept.length) return null;
+    const frames: Buffer[] = [];
+    for (const one of missed === 0 ? [] : this.#kept.slice(-missed)) {
+      const frame = one === null ? null : this.#ring.get(one);
+      if (frame === null) return null;
+      frames.push(frame);
+    }
+    return frames;
   }
 
   #frame(what: string, markAgeMs: number | null, data: string): Buffer {

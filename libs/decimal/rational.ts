@@ -71,6 +71,11 @@ export class Rational {
     if (other.numerator === 0n) return this;
     if (this.numerator === 0n) return other;
     if (this.denominator === other.denominator) return new Rational(this.numerator + other.numerator, this.denominator);
+    const [coarse, fine] = this.denominator < other.denominator ? [this, other] : [other, this];
+    const times = fine.denominator / coarse.denominator;
+    // Most are decimals, where one scale divides the other: then the sum needs no larger one.
+    if (times * coarse.denominator === fine.denominator)
+      return new Rational(coarse.numerator * times + fine.numerator, fine.denominator);
     return Rational.sized(
       this.numerator * other.denominator + other.numerator * this.denominator,
       this.denominator * other.denominator,

@@ -2,7 +2,7 @@ import type { PositionAnswer } from "#libs/contracts/answers.ts";
 import { isCandidate, type Ranked } from "#libs/domain/adl/ranking.ts";
 import { adlScore, compareForAdl } from "#libs/domain/adl/score.ts";
 import type { InstrumentRules } from "#libs/domain/rule-set/types.ts";
-import { type BookCandidate, candidateOf, rankingKey } from "./adl-ranking.ts";
+import { type BookCandidate, candidateOf } from "./adl-ranking.ts";
 import { contractsOf } from "./amounts.ts";
 import type { Machine } from "./machine.ts";
 import { roughPoolWorth, roughRoom } from "./rough-worth.ts";
@@ -130,21 +130,33 @@ function roughScore(
   return { low: -large * worth.most * per * more, high: -small * worth.least * per * less };
 }
 
-/** The queues of both sides of some instruments, by `rankingKey`, in one pass over the book; an instrument without a mark has none. */
-export function adlQueues(machine: Machine, instruments: ReadonlySet<number>): ReadonlyMap<string, AdlQueue> {
+export type Side = "long" | "short";
+
+/** Queues of deleveraging, of both sides of an instrument; null: of that one nothing is told. */
+export interface AdlQueues {
+  of(instrument: number, side: Side): AdlQueue | null;
+}
+
+export const noQueues: AdlQueues = { of: () => null };
+
+/** The queues of some instruments as of now, in one pass over the book; one without a mark has none. */
+export function adlQueues(machine: Machine, instruments: ReadonlySet<number>): AdlQueues {
   const { book } = machine;
-  const rows = new Map<string, number[]>();
+  const rows = new Map<number, Record<Side, number[]>>();
   for (const instrument of instruments)
-    if (book.market.markPrice(instrument) !== null)
-      for (const side of ["long", "short"] as const) rows.set(rankingKey(instrument, side), []);
+    if (book.market.markPrice(instrument) !== null) rows.set(instrument, { long: [], short: [] });
   for (let row = 0; row < book.rowLimit; row += 1) {
-    const account = book.rowAccount(row);
-    if (account < 0 || book.isSystem(account)) continue;
     const exposure = book.exposureF[row] as number;
     if (exposure === 0) continue;
-    rows.get(rankingKey(book.rowInstrument(row), exposure > 0 ? "long" : "short"))?.push(row);
+    const account = book.rowAccount(row);
+    if (account < 0 || book.isSystem(account)) continue;
+    rows.get(book.rowInstrument(row))?.[exposure > 0 ? "long" : "short"].push(row);
   }
-  const queues = new Map<string, AdlQueue>();
-  for (const [key, found] of rows) queues.set(key, new AdlQueue(machine, Number(key.split(" ")[0]), found));
-  return queues;
+  const queues = new Map<number, Record<Side, AdlQueue>>();
+  for (const [instrument, { long, short }] of rows)
+    queues.set(instrument, {
+      long: new AdlQueue(machine, instrument, long),
+      short: new AdlQueue(machine, instrument, short),
+    });
+  return { of: (instrument, side) => queues.get(instrument)?.[side] ?? null };
 }

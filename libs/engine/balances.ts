@@ -13,3 +13,12 @@ export function balancesOf(machine: Machine, account: number): { asset: string; 
   }
   return balances.sort((left, right) => (left.asset < right.asset ? -1 : 1));
 }
+
+/** Numbers of the listed assets in order of id. */
+export function listedAssets(machine: Machine): number[] {
+  const { book } = machine;
+  const id = (asset: number): string => book.assetRules(asset).id;
+  return [...Array(book.assetCount).keys()]
+    .filter((asset) => book.isAssetListed(asset))
+    .sort((left, right) => (id(left) < id(right) ? -1 : 1));
+}

@@ -4,7 +4,8 @@ import type { Receipt } from "#libs/domain/receipts/types.ts";
 import { compileRules } from "#libs/domain/rule-set/compile.ts";
 import type { Problem, RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AdlPolicy } from "#libs/domain/rule-set/types.ts";
-import { answerAccount, answerAllocation, answerExchange, answerFund, answerReduce } from "./asking.ts";
+import { answerAccount } from "./account-answer.ts";
+import { answerAllocation, answerExchange, answerFund, answerReduce } from "./asking.ts";
 import {
   checkConservation,
   checkFunds,

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { WebSocket, WebSocketServer } from "ws";
 import { limits } from "#apps/streams/limits.ts";
 import { Outgoing } from "#apps/streams/outgoing.ts";
+import { ReplayRing } from "#apps/streams/replay-ring.ts";
 import { Topic, type View } from "#apps/streams/topic.ts";
 import { channelKinds } from "#libs/contracts/stream/channels.ts";
 import type { DataFrame } from "#libs/contracts/stream/protocol.ts";
@@ -24,7 +25,7 @@ const view = (text: string): View => ({
   state: { account: text, orders: {} },
   logs: {},
 });
-const topic = new Topic("orders.t", channelKinds.orders, { bytes: 0 }, view("0"), 0, 1);
+const topic = new Topic("orders.t", channelKinds.orders, new ReplayRing(frameBytes), view("0"), 0, 1);
 
 /** Both ends of a connection, and what has come out of it. */
 async function reader() {

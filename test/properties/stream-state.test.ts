@@ -4,6 +4,7 @@ import { EncodedState } from "#apps/streams/encoded-state.ts";
 import { EventLog } from "#apps/streams/event-log.ts";
 import { limits } from "#apps/streams/limits.ts";
 import { Outgoing, type Socket } from "#apps/streams/outgoing.ts";
+import { ReplayRing } from "#apps/streams/replay-ring.ts";
 import { Topic, type View } from "#apps/streams/topic.ts";
 import { Followed } from "#libs/client/followed.ts";
 import { channelKinds, logsKept } from "#libs/contracts/stream/channels.ts";
@@ -23,6 +24,9 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.constant({ op: "restart" as const }) },
 );
 type Step = typeof step extends fc.Arbitrary<infer T> ? T : never;
+
+/** So few that the ring goes round. */
+const ringBytes = 2_048;
 
 const ordered = (value: unknown): unknown =>
   typeof value !== "object" || value === null || Array.isArray(value)
@@ -48,7 +52,7 @@ class Pair {
   }
 
   #start(): Topic {
-    return new Topic("orders.t", channelKinds.orders, { bytes: 0 }, this.#view(), 0, 1);
+    return new Topic("orders.t", channelKinds.orders, new ReplayRing(ringBytes), this.#view(), 0, 1);
   }
 
   /** A socket that is full with three frames that nobody has read. */

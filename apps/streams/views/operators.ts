@@ -11,9 +11,8 @@ import type {
 import { Rational } from "#libs/decimal/index.ts";
 import { contractsOf } from "#libs/engine/amounts.ts";
 import { adlScore, scoreText } from "#libs/domain/adl/score.ts";
-import { adlQueues } from "#libs/engine/adl-queues.ts";
-import { candidateOf, rankingKey } from "#libs/engine/adl-ranking.ts";
-import type { Queues } from "#libs/engine/asking.ts";
+import { type AdlQueues, adlQueues, noQueues } from "#libs/engine/adl-queues.ts";
+import { candidateOf } from "#libs/engine/adl-ranking.ts";
 import { openSagaRows } from "#libs/engine/index.ts";
 import { riskiestAndBiggest } from "#libs/engine/riskiest.ts";
 import { openLots } from "#libs/engine/pools.ts";
@@ -109,13 +108,18 @@ interface Held {
   readonly lots: bigint;
 }
 
-function queuesOf({ engine: { machine } }: LiveShard, id: string): Queues {
+function queuesOf({ engine: { machine } }: LiveShard, id: string): AdlQueues {
   const number = machine.book.instrumentIndex(id);
-  return number < 0 ? new Map<string, never>() : adlQueues(machine, new Set([number]));
+  return number < 0 ? noQueues : adlQueues(machine, new Set([number]));
 }
 
 /** `queues`: of the shards, in their order. */
-function side(shards: readonly LiveShard[], id: string, which: "long" | "short", queues: readonly Queues[]): SideData {
+function side(
+  shards: readonly LiveShard[],
+  id: string,
+  which: "long" | "short",
+  queues: readonly AdlQueues[],
+): SideData {
   const held = shards
     .flatMap((shard) => holders(shard, id, which))
     .sort((left, right) => (left.lots < right.lots ? 1 : left.lots > right.lots ? -1 : 0));
@@ -152,10 +156,10 @@ function holders({ engine }: LiveShard, id: string, which: "long" | "short"): He
   });
 }
 
-function queued({ engine }: LiveShard, id: string, which: "long" | "short", queues: Queues | undefined): Queued[] {
+function queued({ engine }: LiveShard, id: string, which: "long" | "short", queues: AdlQueues | undefined): Queued[] {
   const { machine } = engine;
-  const queue = queues?.get(rankingKey(machine.book.instrumentIndex(id), which));
-  if (queue === undefined) return [];
+  const queue = queues?.of(machine.book.instrumentIndex(id), which) ?? null;
+  if (queue === null) return [];
   return queue.first(limits.listed).flatMap((row) => {
     const standing = queue.standing(row, machine.book.rowAccount(row));
     if (standing === null) return [];

@@ -1,3 +1,4 @@
+import { Batched } from "#libs/process/batched.ts";
 import type { Queryable } from "./database.ts";
 
 /** An API key, without its secret, which is kept nowhere. Times in UTC ms. */
@@ -56,12 +57,17 @@ export async function createApiKey(db: Queryable, key: NewApiKey): Promise<void>
 }
 
 export async function readApiKey(db: Queryable, id: string): Promise<ApiKey | null> {
+  return (await readApiKeys(db, [id])).get(id) ?? null;
+}
+
+/** Those that exist, by id. */
+async function readApiKeys(db: Queryable, ids: readonly string[]): Promise<ReadonlyMap<string, ApiKey>> {
   const { rows } = await db.query<Columns>({
-    name: "api_key_read",
-    text: `SELECT ${columns} FROM api_key WHERE id = $1`,
-    values: [id],
+    name: "api_keys_read",
+    text: `SELECT ${columns} FROM api_key WHERE id = ANY($1)`,
+    values: [ids],
   });
-  return rows[0] === undefined ? null : keyOf(rows[0]);
+  return new Map(rows.map((row) => [row.id, keyOf(row)]));
 }
 
 /** By id, after one. */
@@ -93,10 +99,28 @@ export async function revokeTokens(db: Queryable, subject: string, at: number): 
 
 /** UTC ms; null: nothing was revoked. */
 export async function tokensRevokedBefore(db: Queryable, subject: string): Promise<number | null> {
-  const { rows } = await db.query<{ revoked_before: Date }>({
-    name: "token_revocation_read",
-    text: "SELECT revoked_before FROM token_revocation WHERE subject = $1",
-    values: [subject],
+  return (await revocations(db, [subject])).get(subject) ?? null;
+}
+
+/** UTC ms by subject, of those of whom something was revoked. */
+async function revocations(db: Queryable, subjects: readonly string[]): Promise<ReadonlyMap<string, number>> {
+  const { rows } = await db.query<{ subject: string; revoked_before: Date }>({
+    name: "token_revocations_read",
+    text: "SELECT subject, revoked_before FROM token_revocation WHERE subject = ANY($1)",
+    values: [subjects],
   });
-  return rows[0]?.revoked_before.getTime() ?? null;
+  return new Map(rows.map((row) => [row.subject, row.revoked_before.getTime()]));
+}
+
+/** Of one question. */
+const loginsMost = 1_000;
+
+/** Keys and revocations as they are when they are asked for: thousands of connections cost a question now and then, not one each. */
+export function directoryOf(db: Queryable): {
+  key(id: string): Promise<ApiKey | null>;
+  revokedBefore(subject: string): Promise<number | null>;
+} {
+  const keys = new Batched(async (ids) => readApiKeys(db, ids), loginsMost);
+  const revoked = new Batched(async (subjects) => revocations(db, subjects), loginsMost);
+  return { key: async (id) => keys.get(id), revokedBefore: async (subject) => revoked.get(subject) };
 }

@@ -4,9 +4,12 @@ import type { Cash, CrossPool, MarketView } from "#libs/domain/positions/views.t
 import type { AssetRules, RuleSet, Slice } from "#libs/domain/rule-set/types.ts";
 
 /** What one balance counts for. `worth` is `B·P`, `value` what is left of it after weights, haircut, cap or premium; USD. */
-export interface CollateralValue {
+export interface CountedValue {
   readonly worth: Rational;
   readonly value: Rational;
+}
+
+export interface CollateralValue extends CountedValue {
   /** Mean weight over the slices (below zero: one plus the premium), before haircut and cap. */
   readonly weight: Rational;
 }
@@ -54,26 +57,30 @@ interface Terms {
   readonly platform: Rational;
 }
 
+/** COL-02, COL-06, COL-09: what the slices leave of a worth ≥ 0 USD. */
+function slicedWorth(asset: AssetRules, { slices, platform }: Terms, balance: Rational, worth: Rational): Rational {
+  return slicedValue(slices, weightBound(asset, balance), worth).times(platform);
+}
+
 /**
  * COL-02 to COL-07: what `balance` units at `price` USD count for. Pure and exact but for the size curve, which is
  * rounded down. The cap is per account, so the whole balance of the account must be given.
  */
-function collateralValue(asset: AssetRules, terms: Terms, balance: Rational, price: Rational): CollateralValue {
+function countedValue(asset: AssetRules, terms: Terms, balance: Rational, price: Rational): CountedValue {
   const worth = balance.times(price);
-  if (balance.sign < 0) {
-    const weight = Rational.one.plus(asset.liabilityPremium);
-    return { worth, value: worth.times(weight), weight };
-  }
-  const bound = weightBound(asset, balance);
-  const sliced = slicedValue(terms.slices, bound, worth).times(terms.platform);
-  const first = terms.slices[0];
-  const weight = !worth.isZero()
-    ? sliced.dividedBy(worth)
-    : first === undefined
-      ? Rational.zero
-      : Rational.min(first.weight, bound).times(terms.platform);
+  if (balance.sign < 0) return { worth, value: worth.times(Rational.one.plus(asset.liabilityPremium)) };
+  const sliced = slicedWorth(asset, terms, balance, worth);
   const cut = terms.haircut.isZero() ? sliced : sliced.times(Rational.one.minus(terms.haircut));
-  return { worth, value: asset.cap === null ? cut : Rational.min(cut, asset.cap), weight };
+  return { worth, value: asset.cap === null ? cut : Rational.min(cut, asset.cap) };
+}
+
+/** The mean weight of a balance, before haircut and cap; of none, that of its first unit. */
+function weightOf(asset: AssetRules, terms: Terms, balance: Rational, worth: Rational): Rational {
+  if (balance.sign < 0) return Rational.one.plus(asset.liabilityPremium);
+  if (!worth.isZero()) return slicedWorth(asset, terms, balance, worth).dividedBy(worth);
+  const first = terms.slices[0];
+  if (first === undefined) return Rational.zero;
+  return Rational.min(first.weight, weightBound(asset, balance)).times(terms.platform);
 }
 
 function maintenanceTerms(asset: AssetRules, market: MarketView): Terms {
@@ -131,17 +138,25 @@ export function initialValue(held: readonly Cash[], market: MarketView): Rationa
   for (const { asset: id, amount } of held) {
     if (amount.isZero()) continue;
     const asset = market.asset(id);
-    total = total.plus(collateralValue(asset, initialTerms(asset, market), amount, market.index(id)).value);
+    total = total.plus(countedValue(asset, initialTerms(asset, market), amount, market.index(id)).value);
   }
   return total;
 }
 
 /** COL-11: what a balance counts for in maintenance equity, USD. A zero balance needs no price. */
-export function maintenanceRow({ asset: id, amount }: Cash, market: MarketView): CollateralRow {
+export function maintenanceValue({ asset: id, amount }: Cash, market: MarketView): CountedValue {
   const asset = market.asset(id);
-  const terms = maintenanceTerms(asset, market);
   const price = amount.isZero() ? Rational.zero : market.index(id);
-  return { asset: id, balance: amount, haircut: terms.haircut, ...collateralValue(asset, terms, amount, price) };
+  return countedValue(asset, maintenanceTerms(asset, market), amount, price);
+}
+
+/** The same as a line of an account's collateral. */
+export function maintenanceRow(held: Cash, market: MarketView): CollateralRow {
+  const asset = market.asset(held.asset);
+  const terms = maintenanceTerms(asset, market);
+  const counted = maintenanceValue(held, market);
+  const weight = weightOf(asset, terms, held.amount, counted.worth);
+  return { asset: held.asset, balance: held.amount, haircut: terms.haircut, ...counted, weight };
 }
 
 /** COL-08 to COL-12: the three equities of a cross pool in USD, and its collateral line by line. */

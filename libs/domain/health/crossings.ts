@@ -5,25 +5,29 @@ import type { Standing } from "./thresholds.ts";
 /** Which way of the price hurts: where two crossings are equally near, that one is taken. */
 export type Adverse = "down" | "up";
 
-/** `f = E_M − k·MM` along an open interval, by its values towards both ends; null at an end without limit. */
+/** `f = E_M − k·MM` along an open interval: the signs of its limits towards both ends, null at an end without limit, and its zero. */
 interface Piece {
-  readonly near: Rational | null;
-  readonly far: Rational | null;
-  /** f is `base + slope·t`. */
-  readonly base: Rational;
-  readonly slope: Rational;
+  readonly near: number | null;
+  readonly far: number | null;
+  /** Of its slope; where that is flat, `level` is the sign of f. */
+  readonly slope: number;
+  readonly level: number;
+  readonly zero: () => Rational;
   /** Without maintenance margin there is no ratio that could be at or below anything. */
   readonly judged: boolean;
+}
+
+interface Sample {
+  readonly t: Rational;
+  readonly standing: Standing;
 }
 
 interface Interval {
   readonly near: Rational;
   /** Zero, or null for infinity, where nothing is left to cross. */
   readonly far: Rational | null;
-  readonly first: Rational;
-  readonly second: Rational;
-  /** The standings at `first` and `second`, which tell the slope, and at `far`, where it may jump; looked up when first needed. */
-  readonly inside: () => readonly [Standing, Standing];
+  /** Two standings of the interval, which tell the slope, and that at `far`, where it may jump; looked up when first needed. */
+  readonly inside: () => readonly [Sample, Sample];
   readonly end: () => Standing;
 }
 
@@ -56,35 +60,58 @@ function pointsBetween(low: Rational, high: Rational | null): readonly [Rational
   return [Rational.fraction(first, parts), Rational.fraction(first + 1n, parts)];
 }
 
-/** The intervals from 1 outward in the variable `t`, down to zero or up to infinity. */
-function intervals(breaks: readonly Rational[], down: boolean, at: (t: Rational) => Standing): readonly Interval[] {
+/** A motion along its own variable `t`, which is 1 at the prices as they are. */
+interface Path {
+  readonly breaks: readonly Rational[];
+  readonly jumps: boolean;
+  readonly at: (t: Rational) => Standing;
+  readonly start: () => Standing;
+}
+
+/** The intervals from 1 outward, down to zero or up to infinity. */
+function intervals({ breaks, jumps, at, start }: Path, down: boolean): readonly Interval[] {
   const stops = down
     ? breaks.filter((point) => point.below(Rational.one)).toReversed()
     : breaks.filter((point) => point.above(Rational.one));
   let near = Rational.one;
   return [...stops, down ? Rational.zero : null].map((far) => {
-    const [first, second] = down ? pointsBetween(far ?? Rational.zero, near) : pointsBetween(near, far);
-    const inside = lazily((): readonly [Standing, Standing] => [at(first), at(second)]);
-    const interval = { near, far, first, second, inside, end: lazily(() => at(far ?? second)) };
+    const from = near;
+    const points = lazily(() => (down ? pointsBetween(far ?? Rational.zero, from) : pointsBetween(from, far)));
+    const sample = (t: Rational): Sample => ({ t, standing: at(t) });
+    const inside = lazily((): readonly [Sample, Sample] => {
+      const [first, second] = points();
+      // Where nothing jumps the end that is known already lies on the piece too.
+      const known = !jumps && from === Rational.one && start().mm.sign > 0;
+      return [known ? { t: from, standing: start() } : sample(first), sample(second)];
+    });
     if (far !== null) near = far;
-    return interval;
+    return { near: from, far, inside, end: lazily(() => at(far ?? points()[1])) };
   });
 }
 
-function pieceOf({ near, far, first, second, inside }: Interval, k: Rational): Piece {
+/** Signs come from products alone, because quotients make long fractions; only the zero needs one. */
+function pieceOf({ near, far, inside }: Interval, k: Rational): Piece {
   const [one, other] = inside();
-  const [low, high] = [slack(one, k), slack(other, k)];
-  const slope = high.minus(low).dividedBy(second.minus(first));
-  const base = low.minus(slope.times(first));
-  const at = (t: Rational | null): Rational | null => (t === null ? null : base.plus(slope.times(t)));
-  return { near: at(near), far: at(far), base, slope, judged: one.mm.sign > 0 };
+  const [low, high] = [slack(one.standing, k), slack(other.standing, k)];
+  const [rise, run] = [high.minus(low), other.t.minus(one.t)];
+  const level = low.times(run);
+  const sign = (t: Rational | null): number | null =>
+    t === null ? null : level.plus(rise.times(t.minus(one.t))).sign * run.sign;
+  return {
+    near: sign(near),
+    far: sign(far),
+    slope: rise.sign * run.sign,
+    level: low.sign,
+    zero: () => one.t.minus(level.dividedBy(rise)),
+    judged: one.standing.mm.sign > 0,
+  };
 }
 
-/** Whether f ≤ 0 just inside the piece, seen from the end where it takes `value`; `inward` is f's direction from there. */
-function insideAt(value: Rational | null, inward: number, judged: boolean): boolean {
+/** Whether f ≤ 0 just inside the piece, seen from the end towards which it has `sign`; `inward` is f's direction from there. */
+function insideAt(sign: number | null, inward: number, judged: boolean): boolean {
   if (!judged) return false;
-  // At an end without limit the slope alone decides, and a flat piece by its constant, which the caller passes.
-  return value === null || value.isZero() ? inward <= 0 : value.sign < 0;
+  // At an end without limit the slope alone decides, and a flat piece by its level, which the caller passes.
+  return sign === null || sign === 0 ? inward <= 0 : sign < 0;
 }
 
 interface Search {
@@ -106,15 +133,15 @@ function outward(
   for (const interval of path) {
     if (limit !== null && (down ? interval.near.below(limit) : interval.near.above(limit))) return null;
     const piece = pieceOf(interval, k);
-    const away = down ? -piece.slope.sign : piece.slope.sign;
+    const away = down ? -piece.slope : piece.slope;
     const nearInside = insideAt(piece.near, away, piece.judged);
     if (nearInside !== state) return interval.near;
-    const open = away === 0 ? piece.base.sign : away;
+    const open = away === 0 ? piece.level : away;
     const farInside = insideAt(piece.far, piece.far === null ? open : -away, piece.judged);
-    if (farInside !== nearInside) return piece.base.dividedBy(piece.slope).negated();
+    if (farInside !== nearInside) return piece.zero();
     if (interval.far === null || interval.far.isZero()) return null;
     // Without jumps the standing at the end is the limit of the piece; only where the limit is zero must it be looked up.
-    state = jumps || piece.far?.isZero() === true || !piece.judged ? within(interval.end(), k) : farInside;
+    state = jumps || piece.far === 0 || !piece.judged ? within(interval.end(), k) : farInside;
     if (state !== farInside) return interval.far;
   }
   return null;
@@ -137,15 +164,19 @@ export function affineCrossings(motion: Motion, adverse: Adverse): (k: Rational)
   const at = (t: Rational): Standing => motion.at(turned(t));
   const breaks = reciprocal ? motion.breakpoints.map(turned).toReversed() : motion.breakpoints;
   const start = lazily(() => at(Rational.one));
-  const paths = { lower: intervals(breaks, !reciprocal, at), higher: intervals(breaks, reciprocal, at) };
-  const search = (path: readonly Interval[], down: boolean, limit: Rational | null, k: Rational): Rational | null => {
-    const found = outward(path, { down, limit }, motion.jumps, start(), k);
+  const path: Path = { breaks, jumps: motion.jumps, at, start };
+  const paths = {
+    lower: lazily(() => intervals(path, !reciprocal)),
+    higher: lazily(() => intervals(path, reciprocal)),
+  };
+  const search = (way: readonly Interval[], down: boolean, limit: Rational | null, k: Rational): Rational | null => {
+    const found = outward(way, { down, limit }, motion.jumps, start(), k);
     return found === null ? null : turned(found);
   };
   return (k) => {
-    const lower = search(paths.lower, !reciprocal, null, k);
+    const lower = search(paths.lower(), !reciprocal, null, k);
     // A crossing above counts only up to the same distance.
     const limit = lower === null ? null : turned(Rational.ofInteger(2).minus(lower));
-    return nearer(lower, search(paths.higher, reciprocal, limit, k), adverse);
+    return nearer(lower, search(paths.higher(), reciprocal, limit, k), adverse);
   };
 }

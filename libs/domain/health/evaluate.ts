@@ -1,6 +1,6 @@
 import { Rational } from "#libs/decimal/index.ts";
 import type { CollateralRow } from "#libs/domain/collateral/values.ts";
-import { balances, equities, maintenanceRow, profits } from "#libs/domain/collateral/values.ts";
+import { balances, equities, maintenanceValue, profits } from "#libs/domain/collateral/values.ts";
 import { orderMarginUsd } from "#libs/domain/margin/orders.ts";
 import { positionMaintenance, positionRequirement } from "#libs/domain/margin/requirement.ts";
 import { unrealisedProfit } from "#libs/domain/positions/value.ts";
@@ -78,7 +78,7 @@ export function evaluatePool(pool: Pool, market: MarketView, _rules: RuleSet): P
   }
   let [maintenanceEquity, fullEquity, mm] = [Rational.zero, Rational.zero, Rational.zero];
   for (const held of balances(pool, profits(pool, market))) {
-    const row = maintenanceRow(held, market);
+    const row = maintenanceValue(held, market);
     maintenanceEquity = maintenanceEquity.plus(row.value);
     fullEquity = fullEquity.plus(row.worth);
   }
