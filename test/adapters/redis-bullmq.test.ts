@@ -131,6 +131,35 @@ test("kill -9 of Redis: adding fails at once, waiting jobs survive, and the work
   await expect.poll(() => seen.has(100), { timeout: 20_000 }).toBe(true);
 });
 
+test.each(["killed", "frozen"])(
+  "what is open closes while Redis is %s: nothing waits for it to come back",
+  async (how) => {
+    const server = await startRedis();
+    const { url } = server;
+    const queue = await queueOf("away", url);
+    await queue.add("lasts", { n: 1 });
+    const [began, ends] = [signal(), signal()];
+    const run = async (): Promise<void> => {
+      began.resolve();
+      await ends.promise;
+    };
+    const consumer = await link("worker", "away", url);
+    const worker = await openWorker("watchdog", run, consumer);
+    await began.promise;
+    if (how === "frozen") process.kill(server.pid, "SIGSTOP");
+    else {
+      await server.kill();
+      await expect.poll(() => consumer.client.status, { timeout: 20_000, interval: 1 }).toBe("reconnecting");
+    }
+    await worker.close();
+    await queue.close();
+    await consumer.close();
+    ends.resolve();
+    await server.kill();
+  },
+  30_000,
+);
+
 test("a link that cannot be made is an error in time, and leaves nothing behind", async () => {
   const server = await startRedis();
   await server.stop();

@@ -96,8 +96,8 @@ const dayMs = 86_400_000;
 const mondayOf = (day: number): number => day - ((((day / dayMs + 3) % 7) + 7) % 7) * dayMs;
 
 test("days and weeks go on opening, each once, though Redis is emptied and killed; its schedules come back by themselves", async () => {
-  // A day of the market in nine seconds, later than any other test's; how many pass unseen, the machine decides.
-  await start(`${midnight + 60 * dayMs}@10000@${Date.now()}`);
+  // A day of the market in nine seconds, from noon on, later than any other test's; how many pass unseen, the machine decides.
+  const app = await start(`${midnight + 60.5 * dayMs}@10000@${Date.now()}`);
   const client = new Redis(redis.url, { maxRetriesPerRequest: null });
   const queue = new Queue("scheduler-staleness", { connection: client, prefix: "plimsoll" });
   const every = async (): Promise<unknown> => (await queue.getJobSchedulers()).map((one) => Number(one.every));
@@ -117,6 +117,8 @@ test("days and weeks go on opening, each once, though Redis is emptied and kille
   client.disconnect();
   await redis.kill();
   const log = await later(flushed);
+  // Nor does it wait for Redis when it stops: it would be ended for it, with code 1.
+  expect(await app.stop()).toMatchObject({ code: 0 });
   await redis.restart();
   const [days, weeks] = [startsOf(log, "day"), startsOf(log, "week")];
   expect(days.length).toBeGreaterThan(startsOf(flushed, "day").length);

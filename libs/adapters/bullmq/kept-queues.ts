@@ -27,6 +27,13 @@ export interface QueueWork<D> {
   readonly run: (job: Job<D>) => Promise<void>;
 }
 
+/** Of one time that Redis was there. */
+interface Opened<D> {
+  readonly links: OwnLink[];
+  readonly queues: Map<string, JobQueue<D>>;
+  readonly workers: JobWorker[];
+}
+
 /** Queues in Redis and their workers, kept open until a signal aborts, however long Redis is away. */
 export class KeptQueues<D> {
   readonly #parts: KeptQueuesParts;
@@ -53,43 +60,49 @@ export class KeptQueues<D> {
   async #measure(): Promise<void> {
     const { signal, measureMs } = this.#parts;
     while (!signal.aborted) {
-      for (const queue of this.#queues.values()) await queue.counts().catch(() => {});
+      for (const queue of this.#queues.values()) if (!signal.aborted) await queue.counts().catch(() => {});
       await wait(measureMs, signal);
     }
   }
 
   async #keepOpen(works: ReadonlyMap<string, QueueWork<D>>): Promise<void> {
-    const { signal, logger, metrics, onOpen, away, retryMs } = this.#parts;
+    const { signal, away, retryMs } = this.#parts;
+    const aborted = new Promise<void>((resolve) => {
+      if (signal.aborted) resolve();
+      else signal.addEventListener("abort", () => resolve(), { once: true });
+    });
     while (!signal.aborted) {
-      const links: OwnLink[] = [];
-      const queues = new Map<string, JobQueue<D>>();
-      const workers: JobWorker[] = [];
+      const opened: Opened<D> = { links: [], queues: new Map(), workers: [] };
       try {
-        const [producer, consumer] = [await this.#link("producer", links), await this.#link("worker", links)];
-        for (const [name, { concurrency, run }] of works) {
-          queues.set(name, await openQueue<D>(name, producer, { logger, metrics }));
-          workers.push(await openWorker<D>(name, run, consumer, { logger, metrics, concurrency }));
-        }
-        this.#queues = queues;
-        await onOpen?.();
-        await new Promise<void>((resolve) => {
-          if (signal.aborted) resolve();
-          else signal.addEventListener("abort", () => resolve(), { once: true });
-        });
+        // A worker's link that is lost while it is being opened waits until Redis is back, which nobody does who stops.
+        await Promise.race([this.#open(works, opened), aborted]);
+        await aborted;
       } catch (error) {
         this.#warn({ error }, away);
         await wait(retryMs, signal);
       } finally {
         this.#queues = new Map();
+        const { links, queues, workers } = opened;
         for (const parts of [workers, [...queues.values()], links])
           await Promise.all(parts.map(async (part) => part.close().catch(() => {})));
       }
     }
   }
 
-  async #link(role: JobsLink["role"], links: OwnLink[]): Promise<OwnLink> {
-    const link = await this.#parts.connect(role);
-    links.push(link);
-    return link;
+  async #open(works: ReadonlyMap<string, QueueWork<D>>, { links, queues, workers }: Opened<D>): Promise<void> {
+    const { signal, logger, metrics, connect, onOpen } = this.#parts;
+    const link = async (role: JobsLink["role"]): Promise<OwnLink> => {
+      const made = await connect(role);
+      links.push(made);
+      return made;
+    };
+    const [producer, consumer] = [await link("producer"), await link("worker")];
+    for (const [name, { concurrency, run }] of works) {
+      if (signal.aborted) return;
+      queues.set(name, await openQueue<D>(name, producer, { logger, metrics }));
+      workers.push(await openWorker<D>(name, run, consumer, { logger, metrics, concurrency }));
+    }
+    this.#queues = queues;
+    await onOpen?.();
   }
 }

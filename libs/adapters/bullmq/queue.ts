@@ -54,7 +54,7 @@ const retryMsDefault = 200;
 const priorityDefault = 100;
 const schedulePattern = { everyMsMin: 10, everyMsMax: 86_400_000 };
 const lookedUpAtOnce = 500;
-const closeWithinMs = 2_000;
+const closeWithinMs = 500;
 
 /** BullMQ takes no id with a colon and none of digits alone. */
 export function checkJobId(id: string): string {

@@ -28,7 +28,10 @@ export interface WorkerOptions extends JobsOptions {
 
 export interface JobWorker {
   readonly running: boolean;
-  /** Takes no more jobs, waits a bounded time for those under way. */
+  /**
+   * Takes no more jobs, waits a bounded time for those under way. While Redis is away it waits for nothing: it could not be told how they
+   * ended, so they begin again elsewhere, as after a crash; whoever must know that their work here is over asks those that do it.
+   */
   close(): Promise<void>;
 }
 
@@ -38,6 +41,7 @@ export const lockMsDefault = 5_000;
 const stalledMax = 10;
 const retryMs = 200;
 const closeWithinMs = 5_000;
+const answerWithinMs = 500;
 
 /**
  * Runs the jobs of a queue, each at least once: the handler must look up whether its work is still to be done, and fence what it
@@ -85,7 +89,9 @@ export async function openWorker<D>(
       return worker.isRunning();
     },
     async close() {
-      if (!(await within(closeWithinMs, worker.close()))) await within(closeWithinMs, worker.close(true));
+      // Asked first, since BullMQ goes on with what it has begun: a close that waits for Redis cannot be forced afterwards.
+      const there = await within(answerWithinMs, link.client.ping());
+      await within(there ? closeWithinMs : answerWithinMs, worker.close(!there));
     },
   };
 }

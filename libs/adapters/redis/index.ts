@@ -30,6 +30,8 @@ export interface ConnectRedis {
 
 export const commandTimeoutMs = 500;
 const connectTimeoutMs = 1_000;
+/** Of a server that does not answer a goodbye. */
+const disconnectTimeoutMs = 500;
 const connectWithinMsDefault = 15_000;
 const reconnectFirstMs = 50;
 const reconnectMaxMs = 500;
@@ -56,8 +58,10 @@ export async function connectRedis(options: ConnectRedis): Promise<RedisLink> {
     prefix: redisPrefix(namespace),
     role,
     async close() {
+      // Between two attempts to connect nothing is open, and no end is told of what is not.
+      const open = client.status !== "reconnecting" && client.status !== "end";
       client.disconnect();
-      if (client.status === "end") return;
+      if (!open) return;
       await new Promise<void>((resolve) => {
         client.once("end", () => resolve());
       });
@@ -71,6 +75,7 @@ function common(name: string): Options {
   return {
     connectionName: name,
     connectTimeout: connectTimeoutMs,
+    disconnectTimeout: disconnectTimeoutMs,
     keepAlive: keepAliveMs,
     retryStrategy: (times) => Math.min(reconnectFirstMs * times, reconnectMaxMs),
   };
