@@ -30,6 +30,8 @@ export const limits = {
   /** How long a command waits for what becomes true by it, before it is answered 202. */
   appliedMs: 3_000,
   proposalMs: 3_600_000,
+  /** How old the newest frame may be by which a settlement's price is measured. */
+  settlementFrameMs: 5_000,
   dryRunValidMs: 15 * 60_000,
   /** Facts looked through for those of one entry. */
   factsOfEntry: 100_000,

@@ -148,6 +148,19 @@ test("without a shard questions are refused as such, with when to ask again", as
   expect(await halt(with_({ scope: "account", id: "a" }))).toMatchObject({ status: 503, code: "shard_unavailable" });
 });
 
+test("without prices nothing is settled by them", async () => {
+  const response = await fetch(`${url}/v1/commands/settle`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${await token("settler")}`,
+      "content-type": "application/json",
+      "idempotency-key": "settle",
+    },
+    body: JSON.stringify({ instrument: "BTC-PERP", price: "50000", reason: "it is over" }),
+  });
+  expect([response.status, await response.json()]).toMatchObject([422, { error: { code: "price_stale" } }]);
+});
+
 test("one principal's flood is answered 429, and nobody else notices", async () => {
   const headers = { authorization: `Bearer ${await token("flooder", "viewer")}` };
   const replies = await Promise.all(Array.from({ length: 600 }, async () => fetch(`${url}/v1/me`, { headers })));

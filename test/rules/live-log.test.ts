@@ -166,6 +166,20 @@ describe("operators' entries", () => {
     expect(() => unpriced.apply(settle("100"), "operator")).toThrow("price_unknown");
   });
 
+  test.each(["stale", "disputed", "invalid"] as const)(
+    "EXP-05 an operator does not settle by an index that is %s, a schedule does",
+    (quality) => {
+      const live = shard();
+      live.apply({ k: "frame", quality: { BTC: quality } });
+      expect(() => live.apply(settle("100"), "operator")).toThrow(`price_quality BTC is ${quality}`);
+      live.apply({ k: "frame", quality: { BTC: "good" } });
+      expect(live.apply(settle("100"), "operator").facts[0]).toMatchObject({ fact: "instrument.expired" });
+      const other = shard();
+      other.apply({ k: "frame", quality: { BTC: quality } });
+      expect(other.apply(settle("100"), "scheduler").facts[0]).toMatchObject({ fact: "instrument.expired" });
+    },
+  );
+
   test("a change of the rules that was made from another version is refused", () => {
     const live = shard();
     const document = rules({ instruments: [perpetual()] });

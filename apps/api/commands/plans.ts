@@ -10,6 +10,7 @@ import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { HaltState } from "#libs/domain/rule-set/types.ts";
 import { ownersOf } from "#libs/access/index.ts";
 import { ApiRefused } from "../http/refused.ts";
+import { limits } from "../limits.ts";
 import type { Parts } from "../parts.ts";
 import { knownShard } from "../reading/operators.ts";
 import { type Asking, isRuleOperation } from "./operations.ts";
@@ -93,6 +94,13 @@ function worth({ prices }: Parts, asset: string, amount: string): Moved {
   return { asset, units, usd: units.times(index) };
 }
 
+/** The engine judges an index by its quality, which nobody tells it of while no frames come. */
+function expectFresh({ prices: { ageMs } }: Parts): void {
+  if (ageMs !== null && ageMs <= limits.settlementFrameMs) return;
+  const reason = ageMs === null ? "no frame of prices has come" : `the newest frame of prices is ${ageMs} ms old`;
+  throw new ApiRefused("price_stale", { reason: `${reason}; ${limits.settlementFrameMs} ms are permitted` });
+}
+
 async function transferPlan(parts: Parts, payload: Payload<"transfer">): Promise<Plan> {
   const { settings, rules } = parts;
   const { document } = await rules.now();
@@ -143,6 +151,7 @@ async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Pla
       return transferPlan(parts, asking.payload as Payload<"transfer">);
     case "settle": {
       const { instrument, price } = asking.payload as Payload<"settle">;
+      expectFresh(parts);
       const body = { k: "expire", instrument, price } as const;
       return { entries: everywhere(parts, body), secondPerson: "it settles every position at a price", moved: null };
     }

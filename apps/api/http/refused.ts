@@ -24,6 +24,7 @@ export const refusals = {
   unsupported_media_type: [415, "bodies are application/json"],
   cap_exceeded: [422, "more money than one command, or one day, may move"],
   price_unknown: [422, "there is no price to value it by"],
+  price_stale: [422, "prices are too old to measure it by"],
   rate_limited: [429, "too many requests"],
   failed: [500, "a defect; it has been logged"],
   shard_unavailable: [503, "the shard does not answer"],

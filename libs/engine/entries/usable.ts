@@ -244,7 +244,7 @@ function needAll(machine: Machine, entry: Entry): void {
   }
 }
 
-/** EXP-05: a person's price lies near the index; without one nobody can say that it is not mistyped. */
+/** EXP-05: a person's price lies near a good index; by no index, and by one that is not good, nobody can say that it is not mistyped. */
 function needSettlement(
   machine: Machine,
   { instrument: id, price: said, source }: Extract<Entry, { k: "expire" }>,
@@ -253,8 +253,12 @@ function needSettlement(
   const instrument = needInstrument(machine, id);
   if (source !== operatorSource) return;
   const { book, rules } = machine;
-  const index = book.market.indexPrice(book.assetIndex(machine.instrument(instrument).index));
+  const followed = machine.instrument(instrument).index;
+  const asset = book.assetIndex(followed);
+  const index = book.market.indexPrice(asset);
   if (index === null) throw new EntryRefused("price_unknown", id);
+  const quality = book.market.assetQuality(asset);
+  if (quality !== "good") throw new EntryRefused("price_quality", `${followed} is ${quality}`);
   if (!index.times(rules.settlementBand).atLeast(price.minus(index).abs()))
     throw new EntryRefused("settlement_band", `${said} against ${index.toStringDown()}`);
 }
