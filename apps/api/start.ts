@@ -25,7 +25,7 @@ import { limits } from "./limits.ts";
 import type { Parts } from "./parts.ts";
 import { Prices } from "./prices.ts";
 import { accountHandlers } from "./reading/accounts.ts";
-import { entityHandlers } from "./reading/entities.ts";
+import { entityHandlers, EntityProposals } from "./reading/entities.ts";
 import { operatorHandlers } from "./reading/operators.ts";
 import { peopleHandlers } from "./reading/people.ts";
 import { recordHandlers } from "./reading/records.ts";
@@ -49,6 +49,7 @@ async function serve(app: App, parts: Parts): Promise<void> {
   const { settings, logger } = parts;
   const attempts = attemptsOf(parts);
   app.onStop(async () => attempts.stop());
+  const proposals = new EntityProposals(parts);
   const outcomes = new Outcomes(parts.bus);
   app.onStop(() => outcomes.stop());
   const http = await createHttp({
@@ -64,8 +65,8 @@ async function serve(app: App, parts: Parts): Promise<void> {
       ...sagaHandlers(parts),
       ...recordHandlers(parts),
       ...ruleHandlers(parts),
-      ...entityHandlers(parts),
-      ...commandHandlers(parts, new Commands(parts, outcomes)),
+      ...entityHandlers(proposals),
+      ...commandHandlers(parts, new Commands(parts, outcomes, proposals)),
     },
   });
   await serveDocumentation(http);

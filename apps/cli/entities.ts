@@ -6,13 +6,18 @@ import {
   openDatabase,
   readRuleVersion,
   recordEvidence,
-  sharedEvidence,
 } from "#libs/adapters/postgres/index.ts";
 import { confirm } from "#libs/domain/entities/confirm.ts";
-import { detectionDefaults, evidenceKinds, type EvidenceRecord } from "#libs/domain/entities/evidence.ts";
-import { type Detection, detectEntities, type Proposal, toldProposal } from "#libs/domain/entities/proposals.ts";
+import { detectionDefaults, evidenceKinds } from "#libs/domain/entities/evidence.ts";
+import {
+  type Detection,
+  detectEntities,
+  entityOfAccounts,
+  type Proposal,
+  toldProposal,
+} from "#libs/domain/entities/proposals.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import { type JournaledFill, recentFills } from "#libs/journal/index.ts";
+import { gatherEvidence, namedProposal } from "#libs/journal/index.ts";
 import { readSettings } from "#libs/process/settings.ts";
 import { type ExitCode, exitCodes } from "./exit-codes.ts";
 import { whole } from "./flags.ts";
@@ -34,17 +39,12 @@ const factsDefault = 500_000;
 const evidenceMost = 1_000_000;
 const statementTimeoutMs = 60_000;
 
-/** Of every shard: an owner whom nobody knows may have his accounts anywhere. */
 async function detect(db: Database, shards: readonly string[], options: EntitiesOptions): Promise<Detection> {
   const since = Math.max(0, Date.now() - (options.days ?? daysDefault) * dayMs);
-  const records = await sharedEvidence(db, detectionDefaults.commonAbove, since, evidenceMost);
-  const fills: JournaledFill[] = [];
-  for (const shard of shards)
-    for await (const fill of recentFills(db, shard, options.facts ?? factsDefault)) fills.push(fill);
-  const known = new Map<string, string>();
-  for (const [id, { accounts }] of Object.entries((await rulesOf(db, shards)).entities ?? {}))
-    for (const account of accounts) known.set(account, id);
-  return detectEntities(records as readonly EvidenceRecord[], fills, known);
+  const { commonAbove } = detectionDefaults;
+  const most = { evidenceMost, factsMost: options.facts ?? factsDefault };
+  const { records, fills } = await gatherEvidence(db, { shards, since, commonAbove, ...most });
+  return detectEntities(records, fills, entityOfAccounts((await rulesOf(db, shards)).entities));
 }
 
 /** Those of the first shard, which has the same as all. */
@@ -53,11 +53,14 @@ async function rulesOf(db: Database, shards: readonly string[]): Promise<Partial
   return found?.document ?? {};
 }
 
+const named = (proposal: Proposal) => namedProposal(toldProposal(proposal));
+
 function text(proposal: Proposal, paint: Style): string[] {
-  const { accounts, score, entities, links } = toldProposal(proposal);
+  const { id, accounts, score, entities, links } = named(proposal);
   const known = entities.length === 0 ? "" : `, some of ${entities.join(", ")}`;
   return [
     `${paint.strong(score)}  ${accounts.join(" ")}${known}`,
+    `  ${id}`,
     ...links.flatMap((link) => [
       `  ${link.score}  ${link.accounts.join(" ")}`,
       ...link.evidence.map((one) =>
@@ -71,7 +74,7 @@ function text(proposal: Proposal, paint: Style): string[] {
 
 async function list(db: Database, shards: readonly string[], options: EntitiesOptions): Promise<ExitCode> {
   const { proposals, dropped } = await detect(db, shards, options);
-  if (options.json === true) await write(`${JSON.stringify({ dropped, proposals: proposals.map(toldProposal) })}\n`);
+  if (options.json === true) await write(`${JSON.stringify({ dropped, proposals: proposals.map(named) })}\n`);
   else for (const one of proposals) await write(`${text(one, style()).join("\n")}\n`);
   if (dropped > 0) notice(`${dropped} pairs or proposals found no room`);
   return exitCodes.ok;

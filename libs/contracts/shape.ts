@@ -39,6 +39,7 @@ const titles: Readonly<Record<string, readonly [code: ProblemCode, what: string]
   trace: ["not_permitted", "a W3C traceparent"],
   number: ["not_permitted", "a whole number, in digits"],
   hash: ["not_permitted", "a SHA-256 in lower case hex"],
+  proposal: ["not_permitted", "a proposal's id: 32 hex digits in lower case"],
   cursor: ["not_permitted", "where a page begins, as the page before it said"],
 };
 

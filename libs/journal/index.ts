@@ -34,5 +34,6 @@ export {
   type Named,
   storedHoldings,
 } from "./holdings.ts";
+export { type GatheredFrom, gatherEvidence, namedProposal } from "./entity-evidence.ts";
 export { type JournaledFill, recentFills } from "./fills.ts";
 export { engineAt, receiptAt } from "./explain.ts";

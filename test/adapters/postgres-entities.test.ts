@@ -130,13 +130,14 @@ test("the command keeps evidence, lists proposals with what speaks for them, and
   writeFileSync(file, [line("carol", "w"), line("dave", "w"), line("carol", "v"), ""].join("\n"));
   expect(await command("--add", file)).toMatchObject({ exit: 0, stdout: "3 kept\n" });
   const { proposals } = JSON.parse((await command("--json")).stdout) as {
-    proposals: { accounts: string[]; score: string }[];
+    proposals: { id: string; accounts: string[]; score: string }[];
   };
   expect(proposals.map(({ accounts, score }) => [accounts, score])).toEqual([
     [["carol", "dave"], "0.8"],
     [["erin", "frank"], "0.6"],
   ]);
   expect((await command()).stdout).toContain("6 fills opposite each other at once");
+  expect((await command()).stdout).toContain(`  ${String(proposals[0]?.id)}\n`);
   const confirmed = await command("--confirm", "dave", "--as", "smith");
   expect(JSON.parse(confirmed.stdout)).toEqual({ entities: { smith: { accounts: ["carol", "dave"] } } });
   expect((await command("--confirm", "nobody", "--as", "smith")).exit).toBe(1);

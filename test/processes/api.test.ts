@@ -8,6 +8,7 @@ import { ApiExchange } from "#test/support/api-exchange.ts";
 import { expectAttemptsAudited, type Records } from "#test/support/refused-attempts.ts";
 import { assetCaps, expectAssetCaps } from "#test/support/asset-caps.ts";
 import { decisions, matrix, people } from "#test/support/api-matrix.ts";
+import { detectedFamily, expectHeldToProposal, expectProposalAudited } from "#test/support/detected-family.ts";
 import { exchangeRules } from "#test/support/live-exchange.ts";
 import { eventually } from "#test/support/live-shard.ts";
 import { closedBy, goneOn, liquidated, one, parked, stepsOf } from "#test/support/parked-liquidation.ts";
@@ -277,8 +278,11 @@ describe("rules", () => {
   });
 
   test("who confirms an entity decides who reads its accounts", async () => {
-    const payload = { entity: "family", accounts: ["alice", "bob"] };
+    const proposal = await detectedFamily(exchange);
+    const payload = { entity: "family", accounts: ["alice", "bob"], proposal: proposal.id };
+    await expectHeldToProposal(desk, payload);
     const grouped = (await command("entity", "operator", { ...payload, dryRun: await dryRun("entity", payload) })).body;
+    await expectProposalAudited(exchange, proposal);
     expect((await exchange.get("/v1/accounts/bob", "trader:al:family")).status).toBe(403);
     expect(stateOf(await approve(grouped, "officer"))).toBe("applied");
     await eventually(

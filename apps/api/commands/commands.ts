@@ -9,7 +9,7 @@ import {
   noteOutcome,
   type Queryable,
 } from "#libs/adapters/postgres/index.ts";
-import type { Operation } from "#libs/contracts/api/commands.ts";
+import type { Operation, Payload } from "#libs/contracts/api/commands.ts";
 import { sources } from "#libs/contracts/live/subjects.ts";
 import { mayApprove, type Principal } from "#libs/access/index.ts";
 import { monotonicMs } from "#libs/process/clock.ts";
@@ -18,6 +18,7 @@ import type { Answer, Call } from "../http/app.ts";
 import { ApiRefused } from "../http/refused.ts";
 import { limits } from "../limits.ts";
 import type { Parts } from "../parts.ts";
+import type { EntityProposals } from "../reading/entities.ts";
 import { askingOf, execute, expectDryRun, prepared } from "./execute.ts";
 import { payloadHashOf, requestHashOf } from "./hashes.ts";
 import { outcomeOf, type Outcomes, type Waiting } from "./outcomes.ts";
@@ -38,10 +39,12 @@ const auditedPayload = (operation: string, payload: unknown): unknown => (operat
 export class Commands {
   readonly #parts: Parts;
   readonly #outcomes: Outcomes;
+  readonly #proposals: EntityProposals;
 
-  constructor(parts: Parts, outcomes: Outcomes) {
+  constructor(parts: Parts, outcomes: Outcomes, proposals: EntityProposals) {
     this.#parts = parts;
     this.#outcomes = outcomes;
+    this.#proposals = proposals;
   }
 
   async submit(operation: Operation, { principal, body, idempotencyKey: key }: Call): Promise<Answer> {
@@ -63,6 +66,7 @@ export class Commands {
     };
     const earlier = await commandByKey(this.#parts.db, principal.id, operation, key);
     if (earlier !== null) return this.#again(earlier, asked.requestHash);
+    const detected = await this.#detected(operation, payload);
     const taken = await this.#inTransaction(id, async (db, trace, waiting) => {
       const asking = { operation, payload, reason };
       const ready = await prepared(this.#parts, db, asking);
@@ -78,6 +82,7 @@ export class Commands {
         ticket,
         dryRun,
         urgent,
+        ...detected,
       };
       if (secondPerson === null)
         await execute(this.#parts, db, asking, ready, { id, trace, waiting, actor: principal.id, audit: about });
@@ -93,6 +98,15 @@ export class Commands {
       return this.#again(first, asked.requestHash);
     }
     return this.#answer(id);
+  }
+
+  /** What the audit keeps of the detector's proposal that a command follows: nobody can say later that there was another. */
+  async #detected(operation: Operation, payload: unknown): Promise<{ readonly detected?: object }> {
+    if (operation !== "entity") return {};
+    const { proposal, accounts } = payload as Payload<"entity">;
+    if (proposal === undefined) return {};
+    const { id, score, accounts: proposed, evidenceHash } = await this.#proposals.expect(proposal, accounts);
+    return { detected: { id, score, accounts: proposed, evidenceHash } };
   }
 
   /** The second person's yes, to exactly the payload whose hash they name. */

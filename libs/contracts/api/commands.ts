@@ -11,6 +11,9 @@ export const Hash = Type.String({ pattern: "^[0-9a-f]{64}$", title: "hash" });
 /** Sagas have ids of the engine's. */
 const SagaId = Type.String({ pattern: "^[A-Za-z0-9_-]{1,96}$", title: "id" });
 
+/** Of a proposal that accounts are one owner's: the same while the same accounts are proposed to the same entities. */
+export const ProposalId = Type.String({ pattern: "^[0-9a-f]{32}$", title: "proposal" });
+
 /** What an operator may ask for. `base`: the version of the rules it was thought out against; with another in force it is refused. */
 export const commandPayloads = {
   /** `normal` releases, everything else halts. Without `id` for the global scope alone. */
@@ -46,8 +49,12 @@ export const commandPayloads = {
   }),
   /** The rules of a version that was in force before. */
   rollback: record({ base: Count, version: Count }),
-  /** Accounts become those of an entity, beside those that it has. */
-  entity: record({ entity: Id, accounts: Type.Array(Id, { minItems: 1, maxItems: entityAccountsMax }) }),
+  /** Accounts become those of an entity, beside those that it has. `proposal`: the detector's, which has them all. */
+  entity: record({
+    entity: Id,
+    accounts: Type.Array(Id, { minItems: 1, maxItems: entityAccountsMax }),
+    proposal: maybe(ProposalId),
+  }),
   /** Tops a fund up, or, negative, draws it down. */
   fund: record({ fund: oneOf("insurance", "house"), asset: Id, amount: Amount, shard: maybe(Id) }),
   /** Cash of an account: what the outside has brought, or, negative, taken. */

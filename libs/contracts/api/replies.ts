@@ -2,7 +2,7 @@ import Type, { type Static } from "typebox";
 import { Amount, byId, Count, Id, maybe, nullable, oneOf, record, Time } from "../primitives.ts";
 import { DryRunReplySchema } from "../live/dry-run.ts";
 import { Alert } from "../stream/alerts.ts";
-import { CommandView, Hash } from "./commands.ts";
+import { CommandView, Hash, ProposalId } from "./commands.ts";
 
 /** Every refusal. `problems`: of what was sent, each with path, value and bound. */
 export const ErrorReply = record({
@@ -207,8 +207,11 @@ export const DiffReply = record({
 export const EntityProposalsReply = record({
   proposals: Type.Array(
     record({
+      id: ProposalId,
       accounts: Type.Array(Id),
       score: Amount,
+      /** SHA-256 of the proposal with everything that speaks for it. */
+      evidenceHash: Hash,
       entities: Type.Array(Id),
       links: Type.Array(
         record({ accounts: Type.Array(Id), score: Amount, evidence: Type.Array(open("What they share.")) }),

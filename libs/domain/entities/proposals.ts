@@ -1,4 +1,5 @@
 import type { Rational } from "#libs/decimal/index.ts";
+import type { EntityDocument } from "#libs/domain/rule-set/limit-documents.ts";
 import {
   byText,
   detectionDefaults,
@@ -56,6 +57,15 @@ export function detectEntities(
     .sort((left, right) => right.score.compare(left.score) || byText(firstOf(left), firstOf(right)));
   const proposals = found.slice(0, detectionLimits.proposals);
   return { proposals, dropped: pairs.dropped + found.length - proposals.length };
+}
+
+/** Account → the entity that the rules put it in. */
+export function entityOfAccounts(
+  entities: Readonly<Record<string, Pick<EntityDocument, "accounts">>> = {},
+): ReadonlyMap<string, string> {
+  return new Map(
+    Object.entries(entities).flatMap(([id, { accounts }]) => accounts.map((account) => [account, id] as const)),
+  );
 }
 
 const firstOf = ({ accounts }: Proposal): string => accounts[0] ?? "";
