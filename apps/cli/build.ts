@@ -9,8 +9,8 @@ import { rootFolder } from "#libs/process/root.ts";
 const cache = join(rootFolder, "node_modules/.cache/plimsoll");
 const kept = 8;
 
-/** Modules that Node is started on: of processes, and of their threads. The command line itself runs from its sources. */
-const isEntry = (path: string): boolean => /^apps\/(?!cli\/)[^/]+\/main\.ts$/.test(path) || path.endsWith("-thread.ts");
+/** Modules that Node is started on: of processes, and of their threads. */
+const isEntry = (path: string): boolean => /^apps\/[^/]+\/main\.ts$/.test(path) || path.endsWith("-thread.ts");
 /** The console is built by the API, for browsers. */
 const isForNode = (path: string): boolean => path.endsWith(".ts") && !path.startsWith("apps/api/console/");
 
@@ -51,11 +51,24 @@ export async function buildPrograms(): Promise<string> {
   const folder = join(cache, hashOf(paths));
   if (existsSync(folder)) return folder;
   const own = `${folder}.${process.pid}`;
+  await buildInto(own, paths);
+  try {
+    renameSync(own, folder);
+  } catch {
+    // Somebody else was quicker, with the same.
+    rmSync(own, { recursive: true, force: true });
+  }
+  forgetOld(relative(cache, folder));
+  return folder;
+}
+
+/** All programs into a folder: for where they run without their sources. */
+export async function buildInto(folder: string, paths: readonly string[] = sources()): Promise<void> {
   await build({
     absWorkingDir: rootFolder,
     entryPoints: paths.filter(isEntry),
     outbase: rootFolder,
-    outdir: own,
+    outdir: folder,
     bundle: true,
     splitting: true,
     format: "esm",
@@ -67,14 +80,6 @@ export async function buildPrograms(): Promise<string> {
     plugins: [addresses],
     logLevel: "error",
   });
-  try {
-    renameSync(own, folder);
-  } catch {
-    // Somebody else was quicker, with the same.
-    rmSync(own, { recursive: true, force: true });
-  }
-  forgetOld(relative(cache, folder));
-  return folder;
 }
 
 function forgetOld(newest: string): void {

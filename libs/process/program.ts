@@ -25,6 +25,7 @@ export function builtModule(source: string): string | null {
 
 /** What Node is told to run a module of the project: as it was built, else by the loader that reads TypeScript. */
 export function programArguments(source: string): readonly string[] {
+  if (source.endsWith(".js")) return [source];
   const module = builtModule(source);
   return module === null ? ["--import", import.meta.resolve("tsx"), source] : [module];
 }

@@ -294,7 +294,7 @@ function shownValue(declared: Variable<unknown>, value: string): string | null {
 }
 
 /** Of the tests, which the processes they start inherit. */
-const foreignVariables = new Set(["PLIMSOLL_SEED", "PLIMSOLL_RUNS"]);
+const foreignVariables = new Set(["PLIMSOLL_BUILT", "PLIMSOLL_SEED", "PLIMSOLL_RUNS"]);
 
 function unknownIn(environment: NodeJS.ProcessEnv): string[] {
   const known = new Set<string>(Object.values(variables).map(({ name }) => name));

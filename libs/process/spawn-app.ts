@@ -39,6 +39,8 @@ export async function spawnApp(
   environment: Readonly<Record<string, string>>,
   options: {
     readonly program?: string;
+    /** Where it runs; the project's by default. */
+    readonly folder?: string;
     readonly arguments?: readonly string[];
     readonly onLine?: (line: LogLine) => void;
   } = {},
@@ -49,7 +51,7 @@ export async function spawnApp(
   const child = await startChild({
     command: process.execPath,
     arguments: [...programArguments(program), ...(options.arguments ?? [])],
-    folder: rootFolder,
+    folder: options.folder ?? rootFolder,
     environment: { ...systemVariables(), ...builtEnvironment(), ...environment },
     onLine(line, stream) {
       if (stream === "stderr") return err.add(line);

@@ -1,8 +1,8 @@
 import { spawn } from "node:child_process";
 import type { ChildProcess } from "node:child_process";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { demoRules } from "#apps/venue/demo-rules.ts";
 import { openDatabase, readReconciliations } from "#libs/adapters/postgres/index.ts";
@@ -22,12 +22,14 @@ import {
 import { natsUsers, passwordOf, startDockerNats } from "#test/support/docker-nats.ts";
 import type { DockerNats } from "#test/support/docker-nats.ts";
 import { databaseRoles } from "#test/support/database-roles.ts";
+import { imageEnvironment, makeImage } from "#test/support/image.ts";
 import { passwordOfRole, startPair } from "#test/support/standby.ts";
 import type { PostgresPair } from "#test/support/standby.ts";
 
 /*
  * What docker/compose.yaml says, without containers: its servers with its configuration, and every process of it with the
- * environment that stands there, its own user on NATS and its own role on PostgreSQL, trading with each other.
+ * environment that stands there, its own user on NATS and its own role on PostgreSQL, trading with each other. They run from the files
+ * that the image holds, and from no other.
  */
 const owner = "secretofowner";
 const redisPassword = "secretofredis";
@@ -35,6 +37,7 @@ const crash = { crash: "covid-2020-03", traders: 30, seed: 1, to: null };
 const marketStart = Date.UTC(2020, 2, 12, 9);
 
 let folder: string;
+let image: string;
 let pair: PostgresPair;
 let nats: DockerNats;
 let redis: { readonly port: number; readonly child: ChildProcess };
@@ -52,6 +55,7 @@ async function startRedis(): Promise<{ port: number; child: ChildProcess }> {
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), "plimsoll-deployment-"));
+  image = makeImage(folder);
   [pair, nats, redis] = await Promise.all([startPair(), startDockerNats(), startRedis()]);
   const admin = openDatabase({ url: pair.primary.url, name: "admin", max: 1 });
   await admin.query({ text: `CREATE ROLE plimsoll SUPERUSER LOGIN PASSWORD '${owner}'` });
@@ -91,14 +95,30 @@ const filled = (text: string): string =>
     .replace(/^\/rules\.json$/, join(folder, "rules.json"))
     .replace(/^\/data$/, folder);
 
+/** What of the repository a service is given beside its image. */
+function mount(volumes: readonly string[]): void {
+  for (const [from = "", to = ""] of volumes.map((volume) => volume.split(":"))) {
+    if (!from.startsWith(".")) continue;
+    const place = to.replace(/^\/app/, image);
+    mkdirSync(dirname(place), { recursive: true });
+    symlinkSync(join(dockerFolder, from), place);
+  }
+}
+
 async function start(name: string): Promise<RunningApp> {
   const [, service] = ownServices(readCompose()).find(([other]) => other === name) ?? [];
   const [file = "", ...words] = service?.command ?? [];
   const environment = Object.fromEntries(
     Object.entries(service?.environment ?? {}).map(([key, value]) => [key, filled(value)]),
   );
+  mount(service?.volumes ?? []);
   const more = name === "crowd" ? ["--traders", String(crash.traders)] : [];
-  const app = await spawnApp(file.split("/")[1] ?? "", environment, { arguments: [...words, ...more] });
+  const built = imageEnvironment()["PLIMSOLL_BUILT"]?.replace(/^\/app/, image) ?? "";
+  const app = await spawnApp(
+    name,
+    { ...environment, PLIMSOLL_BUILT: built },
+    { folder: image, program: file, arguments: [...words, ...more] },
+  );
   apps.set(name, app);
   return app;
 }
@@ -107,7 +127,16 @@ const rows = async (text: string): Promise<number> => (await db.query({ text }))
 
 test("every process of compose.yaml works with the rights that it has there", async () => {
   expect((await (await start("migrate")).exit).code).toBe(0);
-  for (const name of ["margin", "venue", "mark-price", "liquidation", "scheduler", "margin-follower", "api"]) {
+  for (const name of [
+    "margin",
+    "venue",
+    "mark-price",
+    "liquidation",
+    "scheduler",
+    "margin-follower",
+    "streams",
+    "api",
+  ]) {
     const app = await start(name);
     await app.whenMessage(name === "margin" ? "listening" : "ready", 60_000).catch(async (error: unknown) => {
       throw new Error(`${name}: ${app.errors().join(" ")} ${JSON.stringify(app.lines().slice(-5))}`, { cause: error });

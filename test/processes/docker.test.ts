@@ -16,6 +16,7 @@ import {
   readEnvFile,
   requiredVariables,
 } from "#test/support/compose.ts";
+import { imageEnvironment, imageStages } from "#test/support/image.ts";
 import { root } from "#test/support/source.ts";
 
 const compose = readCompose();
@@ -26,14 +27,31 @@ const serving = own.filter(([, { healthcheck }]) => healthcheck?.disable !== tru
 const apps = readdirSync(join(root, "apps")).filter((app) => existsSync(join(root, "apps", app, "main.ts")));
 const secrets = Object.fromEntries(requiredVariables(dockerFile("compose.yaml")).map((name) => [name, "x"]));
 
-test("every process has a service that starts a file which exists", () => {
+test("every process has a service that starts it as it was built", () => {
   const started = own.map(([, { command = [] }]) => command[0] ?? "");
-  for (const file of started) expect(existsSync(join(root, file)), file).toBe(true);
-  expect(new Set(started)).toEqual(new Set(apps.map((app) => `apps/${app}/main.ts`)));
+  expect(new Set(started)).toEqual(new Set(apps.map((app) => `built/apps/${app}/main.js`)));
   expect(own.filter(([name]) => !serving.some(([other]) => other === name)).map(([name]) => name)).toEqual([
     "migrate",
     "crowd",
   ]);
+});
+
+test("no service may become more than it is, and each has bounds; our own write nowhere but in /tmp and a volume", () => {
+  for (const [name, service] of services) {
+    expect([name, service.cap_drop, service.security_opt]).toEqual([name, ["ALL"], ["no-new-privileges:true"]]);
+    expect([name, service.pids_limit, service.mem_limit, service.logging?.options]).toEqual([
+      name,
+      expect.any(Number),
+      expect.stringMatching(/^\dg$/),
+      { "max-size": "20m", "max-file": "5" },
+    ]);
+    expect(service.image, name).toMatch(
+      name.startsWith("postgres") || service.build === undefined ? /:[a-z]?\d/ : /^plimsoll$/,
+    );
+    for (const port of service.ports ?? []) expect(port, name).toMatch(/^127\.0\.0\.1:/);
+  }
+  for (const [name, service] of own) expect([name, service.read_only, service.init]).toEqual([name, true, true]);
+  expect(services.filter(([, { cap_add }]) => cap_add !== undefined).map(([name]) => name)).toEqual(["postgres"]);
 });
 
 test.each(["one NATS server", "three"])("with %s every process has an environment that its settings accept", (many) => {
@@ -112,15 +130,31 @@ test("what services wait for is there and can be waited for; what they mount exi
 });
 
 test("the image copies what exists, runs as nobody special and holds no development packages", () => {
-  const lines = dockerFile("Dockerfile").split("\n");
-  const copied = lines
-    .filter((line) => line.startsWith("COPY ") && !line.includes("--from"))
-    .flatMap((line) => line.split(" ").slice(1, -1));
+  const stages = imageStages();
+  const copied = stages
+    .flatMap(({ steps }) => steps)
+    .filter(({ verb, words }) => verb === "COPY" && !words.startsWith("--from"))
+    .flatMap(({ words }) => words.split(/\s+/).slice(0, -1));
   for (const file of copied) expect(existsSync(join(root, file)), file).toBe(true);
-  expect(lines.filter((line) => line.startsWith("FROM ")).every((line) => line.includes("node:24"))).toBe(true);
-  expect(lines).toContain("USER node");
+  const ignored = dockerFile("Dockerfile.dockerignore").split("\n");
+  for (const file of copied) expect(ignored, file).toContain(`!${file.replace(/\/.*/, "")}`);
+  expect(stages.map(({ base }) => base)).toEqual(["node:24-bookworm-slim", "packages", "node:24-bookworm-slim"]);
   expect(dockerFile("Dockerfile")).toContain("npm ci --omit=dev");
-  for (const file of copied) expect(dockerFile("Dockerfile.dockerignore")).toContain(`!${file}`);
+  expect(stages.flatMap(({ steps }) => steps).filter(({ verb }) => verb === "ADD")).toEqual([]);
+});
+
+test("the image's last stage runs programs as they were built, as its own process, and is asked whether it lives", () => {
+  const last = imageStages().at(-1)?.steps ?? [];
+  const said = (verb: string): string[] => last.filter((step) => step.verb === verb).map(({ words }) => words);
+  expect(said("USER")).toEqual(["node"]);
+  expect(last.findLastIndex(({ verb }) => verb === "RUN" || verb === "COPY")).toBeLessThan(
+    last.findIndex(({ verb }) => verb === "USER"),
+  );
+  expect([said("ENTRYPOINT"), said("CMD")]).toEqual([['["node"]'], ['["built/apps/margin/main.js"]']]);
+  expect(said("STOPSIGNAL")).toEqual(["SIGTERM"]);
+  const [, probe = "[]"] = /CMD (\[.*\])$/.exec(said("HEALTHCHECK").join("")) ?? [];
+  expect(JSON.parse(probe)).toEqual(["node", "-e", expect.stringContaining("http://127.0.0.1:8080/health/live")]);
+  expect(imageEnvironment()).toMatchObject({ PLIMSOLL_BUILT: "/app/built", PLIMSOLL_HTTP_PORT: "8080" });
 });
 
 test("every process that answers is scraped", () => {
