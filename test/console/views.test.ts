@@ -5,6 +5,9 @@ import { isTyped, typedScope } from "#apps/api/console/confirm-scope.ts";
 import { hasReceipt, sentenceOf, toneOf } from "#apps/api/console/fact-texts.ts";
 import { changesRules, payloadLines, scopeOf } from "#apps/api/console/payloads.ts";
 import { gainClass, percentText, sideOf, sizeText } from "#apps/api/console/risk-texts.ts";
+import { closedText, moneyText, termsOf } from "#apps/api/console/saga-text.ts";
+import type { SagaMoney } from "#libs/contracts/api/replies.ts";
+import { cutTo } from "#apps/api/console/format.ts";
 import { ratioLines, ratioShownMax } from "#apps/api/console/ratio-points.ts";
 import { readEmergency, readRollback, readSet } from "#apps/api/console/rule-changes.ts";
 import { moneyOf } from "#apps/api/console/saga-money.ts";
@@ -169,4 +172,24 @@ test("a ratio over time joins what was seen without a break, and nothing else", 
     recorded: [1.5, null, 1.04, null, null, null],
     live: [undefined, 1.1, undefined, ratioShownMax, null, 2],
   });
+});
+
+test("what a step closed is said in its settle asset, and money of several assets is never added up", () => {
+  const terms = termsOf([
+    { id: "BTC-PERP", kind: "linear", settle: "USDT" },
+    { id: "BTC-USD", kind: "inverse", settle: "BTC", multiplier: "100" },
+    { id: 5 },
+  ]);
+  const step = { seq: 1, t: 0, fact: "liquidation.step", qty: "3", price: "40000" };
+  expect(closedText({ ...step, instrument: "BTC-PERP" }, terms)).toBe("120,000.00 USDT");
+  expect(closedText({ ...step, instrument: "BTC-USD" }, terms)).toBe("0.00750000 BTC");
+  expect(closedText({ ...step, instrument: "GONE" }, terms)).toBeNull();
+  const filled = { ...step, fact: "adl.filled", instrument: "BTC-PERP", notional: "7.5" };
+  expect([closedText(filled, terms), closedText({ ...filled, fact: "warning" }, terms)]).toEqual(["7.50 USDT", null]);
+  const row = (asset: string, takerFee: string, liquidationFee: string) =>
+    ({ asset, takerFee, liquidationFee }) as SagaMoney;
+  const money = [row("BTC", "0.1", "0.2"), row("ETH", "0", "0"), row("USDT", "10", "0")];
+  expect(moneyText(money, "takerFee", "liquidationFee")).toBe("0.3 BTC + 10 USDT");
+  expect(moneyText([], "takerFee")).toBe("–");
+  expect([cutTo("-1.123456789", 8), cutTo("12", 8)]).toEqual(["−1.12345678", "12"]);
 });

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { missing } from "#test/support/browser.ts";
+import { deleverages, limitsAnAccount, topsUpTheFund } from "#test/support/console-commands.ts";
 import { ConsoleExchange, go, numbers, shows } from "#test/support/console-exchange.ts";
 import { eventually } from "#test/support/live-shard.ts";
 
@@ -97,7 +98,21 @@ test("a liquidation is a timeline with prices and money", async () => {
     .getByText(/mark 48,250/)
     .first()
     .waitFor();
-  expect(await page.locator(".figure", { hasText: "Realised" }).locator("strong").innerText()).toMatch(/^−\$/);
+  await page
+    .locator(".figure", { hasText: "Outcome" })
+    .getByText(/^(reduced|closed)$/)
+    .waitFor();
+  const money = page.getByRole("table", { name: "Money of this liquidation, by asset" });
+  expect(await money.getByRole("row").nth(1).innerText()).toMatch(/^USDT\s+[\d,.]+\s+[\d,.–]+\s+−[\d,.]+/);
+  await timeline
+    .getByText(/closes [\d,.]+ USDT · mark 48,250/)
+    .first()
+    .waitFor();
+  const ended = page.getByRole("table", { name: "Liquidations that ended" });
+  await page.getByLabel("Show only this outcome").selectOption("released");
+  await shows(page, "None that fits has ended.");
+  await page.getByLabel("Show only this outcome").selectOption("");
+  await ended.getByRole("link", { name: "alice" }).waitFor();
 });
 
 test("an instrument has its open interest, its largest holders and both queues", async () => {
@@ -235,6 +250,13 @@ test("rules are tried on the live book, proposed as tried, seen as a difference,
   await second.getByRole("button", { name: "Dry run on the live book" }).click();
   await second.locator("[data-dry-run=done]").waitFor();
 });
+
+test("one tops the fund up, another approves it, and its figure changes on the screen", async () => topsUpTheFund(it));
+
+test("a position is deleveraged by two who type whose it is; what the engine refuses says why", async () =>
+  deleverages(it));
+
+test("a limit is tried on the live book and sent as it was tried", async () => limitsAnAccount(it));
 
 test("the audit shows who did what, who tried what they may not and why, and that its chain holds", async () => {
   await it.exchange.post("/v1/commands/halt", "viewer:tries", {});

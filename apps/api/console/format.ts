@@ -36,6 +36,9 @@ export const exact = (amount: string | null | undefined): string =>
 export const fixed = (amount: string | null | undefined, places: number, rounding?: Rounding): string =>
   amount === null || amount === undefined ? none : display(rounded(amount, places, rounding));
 
+/** At most so many digits after the point, cut: what is held is never shown higher than it is. */
+export const cutTo = (amount: string, places: number): string => exact(rounded(amount, places, "down"));
+
 const steps = [
   { digits: 12, letter: "T" },
   { digits: 9, letter: "B" },

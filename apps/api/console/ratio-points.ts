@@ -13,7 +13,7 @@ export interface Live {
 }
 
 /** Higher ones say no more: a chart that shows them cannot show what is near liquidation. */
-export const ratioShownMax = 5;
+export const ratioShownMax = 3;
 const cut = (ratio: number): number => Math.min(ratioShownMax, ratio);
 /** Live points lie closer; where two are further apart than this nobody looked, and no line joins them. */
 const apartMs = 60_000;

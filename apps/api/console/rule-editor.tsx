@@ -120,7 +120,7 @@ function VersionField(
           <option value="">choose</option>
           {earlier.map(({ version, t }) => (
             <option key={version} value={version}>
-              {version}, in force from {instant(t)} UTC
+              {version}, in force from {t === 0 ? "the start" : `${instant(t)} UTC`}
             </option>
           ))}
         </select>

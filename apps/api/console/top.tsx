@@ -51,7 +51,7 @@ function ExchangeStatePlate() {
   if (data === null) return <span class="state-plate watch">state unknown</span>;
   const halts = Object.values(data.halts);
   const state = strictest(halts.filter(({ scope }) => scope === "global"));
-  const others = halts.filter(({ scope }) => scope !== "global").length;
+  const halted = new Set(halts.flatMap(({ scope, id }) => (scope === "instrument" ? [id] : []))).size;
   return (
     <span
       class={`state-plate ${stateTone[state]}`}
@@ -60,7 +60,11 @@ function ExchangeStatePlate() {
       data-state={state}
     >
       {stateWords[state]}
-      {others === 0 ? null : <small>+{others} scoped</small>}
+      {halted === 0 ? null : (
+        <small>
+          +{halted} instrument{halted === 1 ? "" : "s"}
+        </small>
+      )}
     </span>
   );
 }

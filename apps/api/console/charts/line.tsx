@@ -26,6 +26,8 @@ export interface LineChartProps {
   /** How a value is written on the axis and the legend. */
   readonly show: (value: number) => string;
   /** Lines to compare with, across the whole width. */
+  /** All levels are in sight, however far they are. */
+  readonly allLevels?: boolean;
   readonly levels?: readonly { readonly at: number; readonly name: string; readonly tone: "warn" | "bad" | "good" }[];
 }
 
@@ -119,10 +121,16 @@ function optionsOf(latest: { readonly current: LineChartProps }, width: number):
 }
 
 /** Room above and below, with the levels in sight where they are near. */
-function rangeOf({ levels = [] }: LineChartProps, low: number | null, high: number | null): uPlot.Range.MinMax {
+const flatShare = 0.01;
+function rangeOf(
+  { levels = [], allLevels }: LineChartProps,
+  low: number | null,
+  high: number | null,
+): uPlot.Range.MinMax {
   if (low === null || high === null) return [0, 1];
-  const span = high - low || Math.abs(high) || 1;
-  const near = levels.map(({ at }) => at).filter((at) => at > low - span && at < high + span);
+  // A line that does not move is not made to look as if it did.
+  const span = high - low || Math.abs(high) * flatShare || 1;
+  const near = levels.map(({ at }) => at).filter((at) => allLevels === true || (at > low - span && at < high + span));
   const bottom = Math.min(low, ...near);
   const top = Math.max(high, ...near);
   const room = (top - bottom || span) * 0.08;
@@ -144,14 +152,20 @@ function drawLevels(chart: uPlot, { levels = [] }: LineChartProps): void {
     if (y < bbox.top || y > bbox.top + bbox.height) continue;
     ctx.strokeStyle = colour(tone);
     ctx.fillStyle = colour(tone);
+    ctx.lineWidth = devicePixelRatio;
     ctx.setLineDash([5 * devicePixelRatio, 4 * devicePixelRatio]);
     ctx.beginPath();
     ctx.moveTo(bbox.left, y);
     ctx.lineTo(bbox.left + bbox.width, y);
     ctx.stroke();
+    // Its letters stand clear of the lines behind them.
+    ctx.setLineDash([]);
+    ctx.strokeStyle = colour("paper");
+    ctx.lineWidth = gap;
     const beside = y - written.y < line;
     const x = (beside ? written.end + 2 * gap : bbox.left) + gap;
     const textY = beside ? written.y : y;
+    ctx.strokeText(name, x, textY - gap);
     ctx.fillText(name, x, textY - gap);
     written = { y: textY, end: x + ctx.measureText(name).width };
   }

@@ -129,5 +129,6 @@ function Buttons(props: { readonly form: CommandForm; readonly close: () => void
 function sendText(form: CommandForm): string {
   if (form.dryRun.kind === "running") return "Judging every account …";
   if (form.tries) return "Dry run on the live book";
-  return form.words.urgent ? "Set it at once" : "Propose it";
+  if (form.words.urgent) return "Set it at once";
+  return form.dryRun.kind === "done" ? "Send exactly this" : "Propose it";
 }

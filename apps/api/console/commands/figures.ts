@@ -205,7 +205,7 @@ export function headOfQueue(payload: Payload, known: Known): readonly Taken[] | 
 
 const ends = (payload: Payload, { marketT }: Known): readonly Told[] => {
   const { until } = payload;
-  if (typeof until !== "number" || !Number.isFinite(until) || marketT === null) return [];
+  if (typeof until !== "number" || !(until <= Number.MAX_SAFE_INTEGER / 2) || marketT === null) return [];
   const left = until - marketT;
   const minutes = `${whole(Math.round(left / 60_000))} min`;
   return [

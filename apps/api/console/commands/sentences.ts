@@ -25,6 +25,11 @@ function halt(payload: Payload): string {
     : `${whom}: ${stateWords[state]}. ${stateMeaning[state]}`;
 }
 
+/** What was refused may have said any number. */
+const timeMax = 8.64e15;
+const untilText = (until: unknown): string =>
+  typeof until === "number" && until >= 0 && until <= timeMax ? ` until ${instant(until)} UTC` : "";
+
 /** Whom a limit binds. */
 function boundBy({ level, of, account, instrument }: Payload): string {
   const where =
@@ -39,7 +44,7 @@ function boundBy({ level, of, account, instrument }: Payload): string {
 function limit(payload: Payload): string {
   const name = text(payload["limit"]);
   const what = isLimit(name) ? limitNames[name][0] : name;
-  const until = typeof payload["until"] === "number" ? ` until ${instant(payload["until"])} UTC` : "";
+  const until = untilText(payload["until"]);
   const value = text(payload["value"]);
   if (value === "") return `Lifts a limit of ${boundBy(payload)}${until}: ${what}.`;
   return `Limits ${boundBy(payload)}${until}: ${what}, no more than ${isAmount(value) ? figureOf(name, value) : value}.`;
@@ -52,7 +57,7 @@ function emergency({ instrument, marginFactor, partialAt, fullAt, until }: Paylo
     text(fullAt) === "" ? null : `full liquidation at ${text(fullAt)}`,
   ].filter((part) => part !== null);
   const where = text(instrument) === "" ? "every instrument" : text(instrument);
-  return `On ${where} ${parts.join(", ")}, until ${typeof until === "number" ? instant(until) : "–"} UTC.`;
+  return `On ${where} ${parts.join(", ")}${untilText(until)}.`;
 }
 
 const sentences: Readonly<Record<Operation, (payload: Payload) => string>> = {

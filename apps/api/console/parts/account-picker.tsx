@@ -14,6 +14,7 @@ import { Problem } from "./problem.tsx";
 import { Table } from "./table.tsx";
 
 const shown = 100;
+const pickerRows = 25;
 
 /** Where none is chosen yet: the accounts nearest to liquidation, and those that may be read by their id. */
 export function AccountPicker({ view }: { readonly view: View }) {
@@ -23,7 +24,11 @@ export function AccountPicker({ view }: { readonly view: View }) {
       <div class="view-head">
         <h1>{views[view].title}</h1>
         <span class="grow" />
-        {mayRead.value ? <AccountSearch /> : null}
+        {mayRead.value ? (
+          <span class="narrow">
+            <AccountSearch />
+          </span>
+        ) : null}
       </div>
       <div class="grid">
         {mayRead.value ? <Riskiest view={view} /> : null}
@@ -39,6 +44,7 @@ export function AccountPicker({ view }: { readonly view: View }) {
             rows={answer.data?.accounts ?? []}
             keyOf={({ account }) => account}
             none={answer.asking ? "Asking …" : "There is no account."}
+            atOnce={pickerRows}
           />
         </Card>
       </div>
@@ -66,6 +72,7 @@ function Riskiest({ view }: { readonly view: View }) {
         rows={pools}
         keyOf={({ key }) => key}
         none="No pool has a requirement."
+        atOnce={pickerRows}
       />
     </Card>
   );

@@ -1,6 +1,6 @@
 import type { MarginData, OrdersData, PositionsData } from "#libs/contracts/stream/account.ts";
 import { compare } from "../amounts.ts";
-import { exact, fixed, percent, price, ratio, signed, usdCents } from "../format.ts";
+import { cutTo, exact, fixed, percent, price, ratio, short, signed, usdCents } from "../format.ts";
 import { gainClass, percentText, sizeText } from "../risk-texts.ts";
 import { hrefOf } from "../routes.ts";
 import { mayRead } from "../session.ts";
@@ -54,7 +54,7 @@ const positionColumns = (): readonly Column<Position>[] => [
       risk?.adl ? (
         <span class="row">
           <AdlLights quintile={risk.adl.quintile} />
-          <span class="faint wide">{exact(risk.adl.ahead)} ahead</span>
+          <span class="faint wide">{short(risk.adl.ahead)} ahead</span>
         </span>
       ) : (
         "–"
@@ -90,7 +90,11 @@ const collateralColumns: readonly Column<Collateral>[] = [
   {
     name: "Balance",
     number: true,
-    cell: ({ balance }) => <span class={balance.startsWith("-") ? "loss" : ""}>{exact(balance)}</span>,
+    cell: ({ balance }) => (
+      <span class={balance.startsWith("-") ? "loss" : ""} title={exact(balance)}>
+        {cutTo(balance, 8)}
+      </span>
+    ),
   },
   { name: "Weight", number: true, cell: ({ weight }) => percent(weight, 1) },
   { name: "Haircut", number: true, cell: ({ haircut }) => percent(haircut, 1) },

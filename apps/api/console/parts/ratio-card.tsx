@@ -56,12 +56,13 @@ export function RatioCard(props: {
         label={`Margin ratio of ${account} over time; now ${ratio(margin.ratio)}, ${lowest === null ? "none recorded" : `lowest recorded ${ratio(lowest.ratio)}`}.`}
         x={lines.x}
         series={[
-          { name: "live", values: lines.live, line: 1, filled: true },
+          { name: "live", values: lines.live, line: 1 },
           { name: "recorded at warnings and liquidations", values: lines.recorded, line: 2, dots: true },
         ]}
         height={230}
         show={(value) => (value >= ratioShownMax ? `≥ ${ratioShownMax}` : value.toFixed(2))}
         levels={levelsOf(margin)}
+        allLevels
       />
       {lowest === null ? null : (
         <p class="faint">

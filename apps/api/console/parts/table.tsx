@@ -24,11 +24,13 @@ export function Table<Row>(props: {
   readonly keyOf: (row: Row) => string;
   readonly none: string;
   readonly toneOf?: (row: Row) => string;
+  /** Rows that are shown at first; more by a button. */
+  readonly atOnce?: number;
   /** Scrolls by itself beyond a screen's half. */
   readonly tall?: boolean;
 }) {
   const [sorted, setSorted] = useState<{ readonly at: number; readonly down: boolean } | null>(null);
-  const [shown, setShown] = useState(rowsAtOnce);
+  const [shown, setShown] = useState(props.atOnce ?? rowsAtOnce);
   if (props.rows.length === 0) return <p class="nothing">{props.none}</p>;
   const order = sorted === null ? undefined : props.columns[sorted.at]?.order;
   const rows =

@@ -69,16 +69,20 @@ function Shown({ alerts }: { readonly alerts: readonly Alert[] }) {
   );
 }
 
+const groupsAtOnce = 12;
+
 function Groups(props: {
   readonly title: string;
   readonly alerts: readonly Alert[];
   readonly none: string;
   readonly acknowledge: (alert: Alert) => void;
 }) {
+  const [shown, setShown] = useState(groupsAtOnce);
+  const groups = asAlerts(props.alerts);
   return (
     <Card title={props.title} aside={whole(props.alerts.length)}>
       {props.alerts.length === 0 ? <Nothing>{props.none}</Nothing> : null}
-      {asAlerts(props.alerts).map(([group, members]) => (
+      {groups.slice(0, shown).map(([group, members]) => (
         <section key={group} class="alert-group" aria-label={group}>
           <h3>{group}</h3>
           <ul class="alerts">
@@ -88,6 +92,11 @@ function Groups(props: {
           </ul>
         </section>
       ))}
+      {groups.length > shown ? (
+        <button class="small" onClick={() => setShown(groups.length)}>
+          {groups.length - shown} more groups
+        </button>
+      ) : null}
     </Card>
   );
 }

@@ -2,6 +2,7 @@ import { useState } from "preact/hooks";
 import type { AuditReply, AuditVerifyReply } from "#libs/contracts/api/replies.ts";
 import type { Static } from "typebox";
 import { useAnswer } from "../answers.ts";
+import { commandSentence } from "../commands/sentences.ts";
 import { instant, whole, words } from "../format.ts";
 import { useChannel } from "../live.ts";
 import { Card, Figure, Figures, Tag } from "../parts/basics.tsx";
@@ -62,7 +63,7 @@ export function Audit() {
             { name: "At, UTC", cell: ({ at }) => instant(at) },
             { name: "Who", cell: ({ actor }) => <b>{actor}</b> },
             { name: "Act", cell: ({ action }) => words(action) },
-            { name: "Detail", cell: ({ detail }) => <Detail of={detail} />, text: true },
+            { name: "Detail", cell: ({ action, detail }) => <Detail action={action} of={detail} />, text: true },
             { name: "Hash", cell: ({ hash }) => <code>{hash.slice(0, 12)}…</code>, wide: true },
           ]}
           rows={[...(answer.data?.records ?? [])].reverse().filter(fits)}
@@ -74,10 +75,15 @@ export function Audit() {
   );
 }
 
+const linesMax = 5;
+
 /** What was said first: why it was refused, the reason and what was asked for; the whole record on request. */
-function Detail({ of }: { readonly of: unknown }) {
+function Detail({ action, of }: { readonly action: string; readonly of: unknown }) {
   const record = (typeof of === "object" && of !== null ? of : {}) as Readonly<Record<string, unknown>>;
-  const { reason, payload, code, why, count } = record;
+  const { reason, payload, code, why, count, ...others } = record;
+  const short = Object.entries(others).filter(([, value]) => typeof value === "string" || typeof value === "number");
+  const [kind, operation = ""] = action.split(".");
+  const isCommand = kind === "command" && payload !== undefined && payload !== null;
   return (
     <div class="audit-detail">
       {typeof code === "string" ? (
@@ -86,8 +92,9 @@ function Detail({ of }: { readonly of: unknown }) {
         </span>
       ) : null}
       {typeof count === "number" ? <span>{whole(count)} more refused attempts, summed up</span> : null}
-      {typeof reason === "string" ? <span>“{reason}”</span> : null}
-      {payload === undefined || payload === null ? null : <Payload of={payload} />}
+      {isCommand ? <span>{commandSentence(operation, payload)}</span> : null}
+      {typeof reason === "string" ? <span class="soft">“{reason}”</span> : null}
+      {isCommand || short.length === 0 ? null : <Payload of={Object.fromEntries(short.slice(0, linesMax))} />}
       <details>
         <summary class="faint">record</summary>
         <code class="detail">{JSON.stringify(of, null, 1)}</code>

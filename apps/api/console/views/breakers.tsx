@@ -1,7 +1,7 @@
 import type { Halt } from "#libs/contracts/stream/market.ts";
 import { useState } from "preact/hooks";
 import { scopeText, stateMeaning, stateTone, stateWords, strictest } from "../exchange-state.ts";
-import { instant, words } from "../format.ts";
+import { instant, whole, words } from "../format.ts";
 import { HaltForm } from "../halt-form.tsx";
 import { useChannel } from "../live.ts";
 import { Card, Tag } from "../parts/basics.tsx";
@@ -15,6 +15,7 @@ import { mayCommand } from "../session.ts";
 /** Big and unmistakable: what holds now, what would close it, and what waits for a second person. */
 export function Breakers() {
   const seen = useChannel("halts").value;
+  const all = useChannel("overview").value.data;
   const [released, release] = useState<Halt | null>(null);
   if (seen.data === null)
     return (
@@ -24,8 +25,10 @@ export function Breakers() {
         {mayCommand.value ? <HaltForm /> : null}
       </>
     );
-  const halts = Object.entries(seen.data.halts).map(([key, halt]) => ({ key, ...halt }));
-  const everybody = halts.filter(({ scope }) => scope === "global");
+  // Those of accounts and entities are told to who may read everything, beside everybody's.
+  const others = Object.entries(all?.halts ?? {}).filter(([, { scope }]) => scope === "account" || scope === "entity");
+  const halts = [...Object.entries(seen.data.halts), ...others].map(([key, halt]) => ({ key, ...halt }));
+  const everybody = Object.values(seen.data.halts).filter(({ scope }) => scope === "global");
   return (
     <>
       <Head seen={seen} />
@@ -37,7 +40,7 @@ export function Breakers() {
           of={(operation) => !changesRules(operation)}
           class={mayCommand.value ? "half" : ""}
         />
-        <Card title="In force" class="flush">
+        <Card title="In force" class="flush" aside={whole(halts.length)}>
           <Table
             caption="Halts in force"
             columns={[

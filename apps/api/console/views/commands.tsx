@@ -65,7 +65,7 @@ function Catalogue() {
           { name: "Command", cell: ({ operation }) => <b>{words(operation)}</b> },
           { name: "What it does", cell: (listed) => <Does {...listed} />, text: true },
           { name: "Second person", cell: ({ secondPerson }) => secondPerson, text: true, wide: true },
-          { name: "At", cell: ({ at }) => <Places at={at} />, wide: true },
+          { name: "At", cell: (listed) => (hasForm(listed.operation) ? <Places at={listed.at} /> : null), wide: true },
           { name: "", cell: ({ operation, at }) => <Way operation={operation} at={at} /> },
         ]}
         rows={catalogue}
@@ -82,6 +82,8 @@ const Does = ({ does, secondPerson }: Listed) => (
     <span class="faint narrow-note">second person: {secondPerson}</span>
   </>
 );
+
+const hasForm = (operation: string): boolean => formNames.some((name) => name === operation);
 
 const Places = ({ at }: Pick<Listed, "at">) => (
   <span class="row tight">

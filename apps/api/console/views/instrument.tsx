@@ -177,6 +177,7 @@ function Queue({ name, side }: { readonly name: "Long" | "Short"; readonly side:
         rows={side.adl}
         keyOf={({ account, mode }) => `${account} ${mode}`}
         none={`Nobody is ${name.toLowerCase()}.`}
+        tall
       />
     </Card>
   );

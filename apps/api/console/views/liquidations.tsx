@@ -1,26 +1,28 @@
-import { useRef } from "preact/hooks";
-import type { SagaReply, SagasReply } from "#libs/contracts/api/replies.ts";
+import { useEffect, useRef } from "preact/hooks";
+import type { InstrumentsReply, SagaReply } from "#libs/contracts/api/replies.ts";
 import type { SagaRow, SagasData } from "#libs/contracts/stream/operators.ts";
 import type { Static } from "typebox";
-import { type Answer, useAnswer } from "../answers.ts";
+import { useAnswer } from "../answers.ts";
 import { type FactLike, sentenceOf, toneOf } from "../fact-texts.ts";
-import { clock, duration, exact, instant, price, ratio, usd, whole } from "../format.ts";
+import { clock, duration, exact, price, whole } from "../format.ts";
 import { stageNames } from "../liquidation-stages.ts";
 import { type Seen, useChannel } from "../live.ts";
-import { Card, Figure, Figures, Nothing, Tag } from "../parts/basics.tsx";
+import { Card, Nothing, Tag } from "../parts/basics.tsx";
+import { EndedLiquidations, type Sagas } from "../parts/ended-liquidations.tsx";
 import { Awaiting, Freshness } from "../parts/freshness.tsx";
+import { LiquidationMoney } from "../parts/liquidation-money.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { SagaControl } from "../parts/saga-control.tsx";
 import { Table } from "../parts/table.tsx";
 import { route } from "../router.ts";
 import { hrefOf } from "../routes.ts";
-import { moneyOf } from "../saga-money.ts";
+import { closedText, stageText, stageTone, type Terms, termsOf } from "../saga-text.ts";
 import { mayCommand } from "../session.ts";
 
 /** Every liquidation as a timeline with its prices and its money; where none is chosen the one that began last. */
 export function Liquidations() {
   const seen = useChannel("sagas").value;
-  const ended = useAnswer<Sagas>("/v1/sagas", { open: "no", limit: 100 });
+  const ended = useAnswer<Sagas>("/v1/sagas", { open: "no", limit: 1 });
   const { id, part } = route.value;
   // It stays when another one begins: nobody is taken away from what they read.
   const first = useRef<readonly [string, string] | null>(null);
@@ -45,14 +47,12 @@ export function Liquidations() {
           ) : (
             <OneSaga key={`${shard} ${saga}`} shard={shard} saga={saga} seen={seen} />
           )}
-          <Ended answer={ended} />
+          <EndedLiquidations data={seen.data} />
         </div>
       )}
     </>
   );
 }
-
-type Sagas = Static<typeof SagasReply>;
 
 /** Of those that run the one that began last, else of those that ended. */
 function newestOf(running: SagasData | null, ended: Sagas | null): readonly [shard: string, saga: string] | null {
@@ -82,9 +82,7 @@ function Running({ data, t }: { readonly data: SagasData; readonly t: number | n
           { name: "Pool", cell: ({ instrument }) => instrument ?? "cross", wide: true },
           {
             name: "Stage",
-            cell: (saga) => (
-              <Tag tone={saga.stage >= 6 ? "bad" : saga.stage >= 4 ? "warn" : "accent"}>{stageText(saga.stage)}</Tag>
-            ),
+            cell: (saga) => <Tag tone={stageTone(saga.stage)}>{stageText(saga.stage)}</Tag>,
           },
           {
             name: "For",
@@ -100,45 +98,22 @@ function Running({ data, t }: { readonly data: SagasData; readonly t: number | n
   );
 }
 
-const stageText = (stage: number): string => `${stage} ${stageNames[stage] ?? ""}`;
-
-function Ended({ answer }: { readonly answer: Answer<Sagas> }) {
-  const again = (
-    <button class="small" onClick={answer.again}>
-      Ask again
-    </button>
-  );
-  return (
-    <Card title="Ended, newest first" class="flush" aside={again}>
-      <Problem of={answer.problem} />
-      <Table
-        caption="Liquidations that ended"
-        columns={[
-          {
-            name: "Account",
-            cell: ({ account, shard, id }) => <a href={hrefOf("liquidations", shard, id)}>{account}</a>,
-          },
-          { name: "Pool", cell: ({ instrument }) => instrument ?? "cross" },
-          { name: "Began", cell: ({ startedAt }) => instant(startedAt) },
-          { name: "Steps", number: true, cell: ({ step }) => whole(step) },
-        ]}
-        rows={answer.data?.sagas ?? []}
-        keyOf={({ shard, id }) => `${shard} ${id}`}
-        none={answer.asking ? "Asking …" : "None has ended yet."}
-        tall
-      />
-    </Card>
-  );
-}
-
 type Saga = Static<typeof SagaReply>;
 type Event = FactLike & { readonly shard?: string };
 
 function OneSaga(props: { readonly shard: string; readonly saga: string; readonly seen: Seen<SagasData> }) {
   const { shard, saga, seen } = props;
   const running = seen.data?.sagas[`${shard}.${saga}`];
+  const answer = useAnswer<Saga>(`/v1/sagas/${shard}/${saga}`);
+  const runs = running !== undefined;
+  const ran = useRef(false);
   // Asked again at its end, when everything that it did is recorded; what happens meanwhile comes live.
-  const answer = useAnswer<Saga>(`/v1/sagas/${shard}/${saga}`, { of: undefined });
+  useEffect(() => {
+    if (ran.current && !runs) answer.again();
+    ran.current = runs;
+  }, [runs]);
+  const listed = useAnswer<Static<typeof InstrumentsReply>>("/v1/instruments").data;
+  const terms = termsOf(listed?.instruments ?? []);
   const live = ((seen.data?.events ?? []) as unknown as readonly Event[]).filter(
     (one) => one["saga"] === saga && one.shard === shard,
   );
@@ -157,8 +132,12 @@ function OneSaga(props: { readonly shard: string; readonly saga: string; readonl
     <Card title={`Liquidation ${saga}`} class="two-thirds" aside={aside}>
       {facts.length === 0 ? <Problem of={answer.problem} /> : null}
       <StageTrack facts={facts} running={running} />
-      <Money facts={facts} />
-      <Timeline facts={facts} />
+      <LiquidationMoney
+        facts={facts}
+        startedAt={about?.startedAt ?? running?.startedAt ?? null}
+        outcome={about?.outcome ?? null}
+      />
+      <Timeline facts={facts} terms={terms} />
     </Card>
   );
 }
@@ -201,22 +180,12 @@ function StageTrack({
   );
 }
 
-function Money({ facts }: { readonly facts: readonly FactLike[] }) {
-  const money = moneyOf(facts);
-  const start = facts.find(({ fact }) => fact === "liquidation.started");
-  const began = typeof start?.["ratio"] === "string" ? start["ratio"] : null;
-  return (
-    <Figures>
-      <Figure name="Ratio at the start" value={start === undefined ? "–" : ratio(began)} />
-      <Figure name="Closed on book" value={whole(money.closes)} note={`${whole(money.deleveraged)} by ADL`} />
-      <Figure name="Realised" value={usd(money.realised)} tone={money.realised.startsWith("-") ? "bad" : "plain"} />
-      <Figure name="Fees" value={usd(money.fees)} note="to fees and the fund" />
-      <Figure name="Paid by the fund" value={usd(money.fund)} tone={money.fund === "0" ? "plain" : "warn"} />
-    </Figures>
-  );
+interface TimelineProps {
+  readonly facts: readonly FactLike[];
+  readonly terms: Readonly<Record<string, Terms>>;
 }
 
-function Timeline({ facts }: { readonly facts: readonly FactLike[] }) {
+function Timeline({ facts, terms }: TimelineProps) {
   const from = facts[0]?.t ?? 0;
   if (facts.length === 0) return <Nothing>Nothing is recorded of it yet.</Nothing>;
   return (
@@ -229,7 +198,7 @@ function Timeline({ facts }: { readonly facts: readonly FactLike[] }) {
           </time>
           <div>
             {sentenceOf(fact)}
-            <Prices fact={fact} />
+            <Prices fact={fact} closed={closedText(fact, terms)} />
           </div>
           <span class="faint">#{whole(fact.seq)}</span>
         </li>
@@ -238,10 +207,11 @@ function Timeline({ facts }: { readonly facts: readonly FactLike[] }) {
   );
 }
 
-function Prices({ fact }: { readonly fact: FactLike }) {
+function Prices({ fact, closed }: { readonly fact: FactLike; readonly closed: string | null }) {
   const { price: paid, mark, realised, fund, counterparty, step } = fact;
   const parts = [
     typeof step === "string" || typeof step === "number" ? `step ${step}` : null,
+    closed === null ? null : `closes ${closed}`,
     typeof mark === "string" && typeof paid === "string" ? `mark ${price(mark)}` : null,
     typeof realised === "string" && realised !== "0" ? `realised ${exact(realised)}` : null,
     typeof fund === "string" && fund !== "0" ? `fund paid ${exact(fund)}` : null,

@@ -62,7 +62,7 @@ function Differences({ versions, again }: { readonly versions: Versions["version
     >
       {versions.map(({ version, t }) => (
         <option key={version} value={version}>
-          {version}, {instant(t)}
+          {version}, {t === 0 ? "from the start" : instant(t)}
         </option>
       ))}
     </select>
@@ -72,7 +72,11 @@ function Differences({ versions, again }: { readonly versions: Versions["version
       title="What changed"
       aside={
         <>
-          {select("from", left, setFrom)} → {select("to", right, setTo)}
+          {versions.length < 2 ? null : (
+            <>
+              {select("from", left, setFrom)} → {select("to", right, setTo)}
+            </>
+          )}
           <button class="small" onClick={again}>
             Ask again
           </button>
