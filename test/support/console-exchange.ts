@@ -83,8 +83,10 @@ export class ConsoleExchange {
     });
     exchange.price("48250");
     for (const price of ["48240", "48230", "48220"]) await this.place("bob", "buy", "8", price);
-    const sagas = async () => (await exchange.get<{ sagas: unknown[] }>("/v1/sagas", "viewer")).body.sagas.length;
-    await eventually("a liquidation", async () => (await sagas()) > 0);
+    // It may have ended before anybody looked.
+    const sagas = async (open: string) =>
+      (await exchange.get<{ sagas: unknown[] }>(`/v1/sagas?open=${open}`, "viewer")).body.sagas.length;
+    await eventually("a liquidation", async () => (await sagas("yes")) + (await sagas("no")) > 0);
   }
 
   /** A browser of one's own, logged in by a link, at a view that is live. `who`: see `ApiExchange.token`. */
