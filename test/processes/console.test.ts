@@ -43,6 +43,10 @@ test("the overview shows the crash: pools, stages, fund, marks, latencies, and a
   await page.getByRole("meter", { name: "USDT: drawdown on the way to ADL" }).waitFor();
   // Whoever only reads is offered nothing to command.
   expect(await page.getByRole("link", { name: "HALT" }).count()).toBe(0);
+  // Another view of the same numbers goes on with them.
+  await go(page, "account");
+  const first = await numbers(page);
+  await eventually("newer numbers", async () => (await numbers(page)) > first);
 });
 
 test("liquidations are counted by stage as they run", async () => {

@@ -51,7 +51,7 @@ export async function topsUpTheFund(it: ConsoleExchange): Promise<void> {
   await dialog.getByRole("button", { name: "Propose it" }).click();
   await dialog.getByRole("alert").getByText("not_an_amount at amount: expected a decimal string").first().waitFor();
   await dialog.getByRole("alert").getByText("not_permitted at reason").waitFor();
-  expect(await page.evaluate("document.activeElement?.name")).toBe("amount");
+  await dialog.locator("input[name=amount]:focus").waitFor();
   expect(await missing(page)).toEqual([]);
   await dialog.getByLabel("Amount").fill("50000");
   await dialog.getByLabel("Reason").fill("before the weekend");
@@ -80,7 +80,7 @@ export async function deleverages(it: ConsoleExchange): Promise<void> {
   await dialog.getByLabel("Contracts to close").fill("1");
   await figure(dialog, "Position").getByText("long 5 → long 4").waitFor();
   const queue = dialog.getByRole("table", { name: /^Whom it would close against/ });
-  expect(await queue.getByRole("row").nth(1).innerText()).toMatch(/^bob\s+1\s+[\d.]+\s+1$/);
+  await queue.getByRole("row", { name: /^bob 1 [\d.]+ 1$/ }).waitFor();
   await dialog.getByLabel("Reason").fill("too much for one");
   const send = dialog.getByRole("button", { name: "Propose it" });
   expect(await send.isDisabled()).toBe(true);

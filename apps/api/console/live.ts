@@ -1,5 +1,5 @@
 import { batch, type ReadonlySignal, type Signal, signal } from "@preact/signals";
-import { useEffect } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { type ChannelHandle, type ChannelUpdate, StreamClient, type StreamState } from "#libs/client/index.ts";
 import { channelKinds, type ChannelName } from "#libs/contracts/stream/channels.ts";
 import type { ChannelData } from "#libs/contracts/stream/data.ts";
@@ -147,6 +147,14 @@ export function listen(ch: string, listener: Listener): () => void {
 /** Follows a channel for as long as the component is shown; without an id where the kind has one, nothing. */
 export function useChannel<K extends ChannelName>(name: K, id?: string | null): ReadonlySignal<Seen<ChannelData[K]>> {
   const ch = channelKinds[name].of === null ? name : id ? `${name}.${id}` : null;
-  useEffect(() => (ch === null ? undefined : use(ch)), [ch]);
-  return (ch === null ? nothing : followOf(ch).seen) as ReadonlySignal<Seen<ChannelData[K]>>;
+  const drawnWith = ch === null ? null : followOf(ch);
+  const [, drawAgain] = useState(0);
+  useEffect(() => {
+    if (ch === null) return undefined;
+    const end = use(ch);
+    // A view before this one may have ended the channel after this one was drawn: what is followed now is another.
+    if (followOf(ch) !== drawnWith) drawAgain((times) => times + 1);
+    return end;
+  }, [ch]);
+  return (drawnWith === null ? nothing : drawnWith.seen) as ReadonlySignal<Seen<ChannelData[K]>>;
 }

@@ -186,10 +186,10 @@ function policyOf(instrument: string, { rules }: Known): string | null {
  */
 export function headOfQueue(payload: Payload, known: Known): readonly Taken[] | null {
   const account = text(payload["account"]);
-  const byQueue = policyOf(text(payload["instrument"]), known) === "queue";
+  const policy = policyOf(text(payload["instrument"]), known);
   const position = known.accounts[account]?.positions[text(payload["instrument"])];
   const { instrument } = known;
-  if (position === undefined || instrument === null) return null;
+  if (position === undefined || instrument === null || policy === null) return null;
   const queue: readonly Queued[] = (isNegative(position.qty) ? instrument.long : instrument.short).adl;
   let need = amountIn(payload, "qty") ?? "0";
   const rows: Taken[] = [];
@@ -198,7 +198,7 @@ export function headOfQueue(payload: Payload, known: Known): readonly Taken[] | 
     if (isZero(need) && rows.length >= headMax) break;
     const takes = compare(one.qty, need) < 0 ? one.qty : need;
     need = subtract(need, takes);
-    rows.push({ account: one.account, rank: one.rank, holds: one.qty, takes: byQueue ? takes : null });
+    rows.push({ account: one.account, rank: one.rank, holds: one.qty, takes: policy === "queue" ? takes : null });
   }
   return rows;
 }
