@@ -1,16 +1,17 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { requestText } from "#libs/access/index.ts";
-import { createApiKey, revokeTokens, verifyAudit } from "#libs/adapters/postgres/index.ts";
+import { revokeTokens, verifyAudit } from "#libs/adapters/postgres/index.ts";
 import type { CommandView } from "#libs/contracts/api/commands.ts";
 import { routes } from "#libs/contracts/api/routes.ts";
-import { codeOf, Desk, reason, signed, stateOf } from "#test/support/api-desk.ts";
+import { codeOf, Desk, reason, stateOf } from "#test/support/api-desk.ts";
 import { ApiExchange } from "#test/support/api-exchange.ts";
 import { expectAttemptsAudited, type Records } from "#test/support/refused-attempts.ts";
 import { assetCaps, expectAssetCaps } from "#test/support/asset-caps.ts";
 import { decisions, matrix, people } from "#test/support/api-matrix.ts";
 import { detectedFamily, expectHeldToProposal, expectProposalAudited } from "#test/support/detected-family.ts";
+import { expectExamples } from "#test/support/documented-curls.ts";
 import { exchangeRules } from "#test/support/live-exchange.ts";
 import { eventually } from "#test/support/live-shard.ts";
+import { expectSigned } from "#test/support/signed-requests.ts";
 import { closedBy, goneOn, liquidated, one, parked, stepsOf } from "#test/support/parked-liquidation.ts";
 
 /** Between the thresholds there is room for a liquidation that closes a part. */
@@ -66,6 +67,8 @@ describe("who may what", () => {
     );
   });
 });
+
+test("the examples of the documentation are answered as it says", async () => expectExamples(exchange));
 
 describe("four eyes", () => {
   test.each(decisions)("a proposal that is $stands, $word", async ({ stands, word, ...expected }) => {
@@ -336,46 +339,8 @@ describe("reading", () => {
   });
 });
 
-describe("signed requests", () => {
-  test("a key signs one request, once; altered, replayed and foreign ones are refused, and so is what it has no right to", async () => {
-    await createApiKey(exchange.db, {
-      id: "bot",
-      subject: "bot",
-      owner: null,
-      roles: ["viewer"],
-      label: "",
-      expiresAt: null,
-    });
-    const headers = (what: string, nonce?: string, t?: number) => signed("bot", what, nonce, t);
-    const path = "/v1/accounts?limit=5";
-    const good = headers(requestText("GET", path, ""));
-    expect((await exchange.send("GET", path, { headers: good })).status).toBe(200);
-    expect(codeOf(await exchange.send("GET", path, { headers: good }))).toBe("nonce_used");
-    expect(
-      codeOf(await exchange.send("GET", "/v1/accounts?limit=6", { headers: headers(requestText("GET", path, "")) })),
-    ).toBe("signature_wrong");
-    expect(
-      codeOf(
-        await exchange.send("GET", path, {
-          headers: headers(requestText("GET", path, ""), undefined, Date.now() - 9_000),
-        }),
-      ),
-    ).toBe("timestamp_outside");
-    const both = {
-      ...headers(requestText("GET", path, "")),
-      authorization: `Bearer ${await exchange.token("viewer")}`,
-    };
-    expect(codeOf(await exchange.send("GET", path, { headers: both }))).toBe("no_credentials");
-    const body = JSON.stringify({ scope: "global", state: "paused", reason });
-    const halt = headers(requestText("POST", "/v1/commands/halt", body, "k"));
-    expect(
-      codeOf(await exchange.send("POST", "/v1/commands/halt", { body, headers: { ...halt, "idempotency-key": "k2" } })),
-    ).toBe("signature_wrong");
-    expect(
-      codeOf(await exchange.send("POST", "/v1/commands/halt", { body, headers: { ...halt, "idempotency-key": "k" } })),
-    ).toBe("forbidden");
-  });
-});
+test("a key signs one request, once; altered, replayed and foreign ones are refused, and so is what it has no right to", async () =>
+  expectSigned(exchange));
 
 describe("the audit", () => {
   test("has who tried what they may not, with the code and hashes of what they asked for, and never their credentials", async () => {

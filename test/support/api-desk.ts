@@ -1,8 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { expect } from "vitest";
 import type { CommandView } from "#libs/contracts/api/commands.ts";
-import { secretOfKey, sign } from "#libs/access/index.ts";
-import { type ApiExchange, keySecret, type Reply } from "./api-exchange.ts";
+import type { ApiExchange, Reply } from "./api-exchange.ts";
 import { eventually } from "./live-shard.ts";
 
 export const reason = "a test asks for it";
@@ -11,14 +10,6 @@ export const codeOf = ({ body }: Reply): string => body.error?.code ?? "";
 /** What has become of a command, or the code of its refusal. */
 export const stateOf = ({ status, body }: Reply<CommandView>): string =>
   status < 300 || status === 422 ? (body.state ?? body.error?.code) : (body.error?.code ?? "");
-
-/** The headers of a request that a key signs. */
-export const signed = (key: string, what: string, nonce: string = randomUUID(), t: number = Date.now()) => ({
-  "plimsoll-key": key,
-  "plimsoll-timestamp": String(t),
-  "plimsoll-nonce": nonce,
-  "plimsoll-signature": sign(secretOfKey(keySecret, key), String(t), nonce, what),
-});
 
 /** People who command by the API, each with an idempotency key and a reason. */
 export class Desk {

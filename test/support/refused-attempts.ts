@@ -3,10 +3,11 @@ import { expect } from "vitest";
 import { run } from "#apps/cli/program.ts";
 import { requestText } from "#libs/access/index.ts";
 import { createApiKey, revokeTokens } from "#libs/adapters/postgres/index.ts";
-import { type Desk, reason, signed } from "./api-desk.ts";
+import { type Desk, reason } from "./api-desk.ts";
 import type { ApiExchange } from "./api-exchange.ts";
 import { listened } from "./listened.ts";
 import { eventually } from "./live-shard.ts";
+import { signed } from "./signed-requests.ts";
 
 export interface Records {
   readonly records: readonly {
