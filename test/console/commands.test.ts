@@ -37,6 +37,7 @@ test("what a form comes to is what the contract takes, and nothing beside it", (
   }
   expect(payloadOf("fund", { ...filled.fund, way: "out" })["amount"]).toBe("-5000");
   expect(payloadOf("entity")["accounts"]).toEqual(["alice", "bob", "carol"]);
+  expect(payloadOf("entity", { ...filled.entity, proposal: "0f".repeat(16) })["proposal"]).toBe("0f".repeat(16));
   expect(payloadOf("limit")).toMatchObject({ until: marketT + 3_600_000, value: "1000000" });
   expect(payloadOf("limit", { ...filled.limit, level: "exchange", value: "" })).toEqual({
     level: "exchange",

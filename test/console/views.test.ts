@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { asAlerts } from "#apps/api/console/alert-groups.ts";
 import { isTyped, typedScope } from "#apps/api/console/confirm-scope.ts";
+import { evidenceText } from "#apps/api/console/entity-evidence.ts";
 import { hasReceipt, sentenceOf, toneOf } from "#apps/api/console/fact-texts.ts";
 import { changesRules, payloadLines, scopeOf } from "#apps/api/console/payloads.ts";
 import { gainClass, percentText, sideOf, sizeText } from "#apps/api/console/risk-texts.ts";
@@ -192,4 +193,13 @@ test("what a step closed is said in its settle asset, and money of several asset
   expect(moneyText(money, "takerFee", "liquidationFee")).toBe("0.3 BTC + 10 USDT");
   expect(moneyText([], "takerFee")).toBe("–");
   expect([cutTo("-1.123456789", 8), cutTo("12", 8)]).toEqual(["−1.12345678", "12"]);
+});
+
+test("what speaks for one owner is said once for each kind", () => {
+  const shared = { kind: "withdrawal_address", sharedBy: 2 };
+  const trading = { kind: "opposite_trading", matched: 1200, share: "0.8" };
+  const links = [{ evidence: [shared, trading] }, { evidence: [shared, { ...shared, sharedBy: 4 }] }];
+  expect(evidenceText(links)).toBe(
+    "the same withdrawal address, trading against each other (1,200 fills, 80% of theirs), the same withdrawal address (of 4)",
+  );
 });

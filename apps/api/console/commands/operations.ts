@@ -175,9 +175,21 @@ export const formOperations = {
         hint: "Apart by commas or blanks; beside those that it has.",
         kind: { is: "ids", of: "account" },
       },
+      {
+        name: "proposal",
+        label: "Detector's proposal",
+        hint: "It has to have all of these accounts.",
+        kind: { is: "id", of: "account" },
+        optional: true,
+        when: ({ proposal = "" }) => proposal !== "",
+      },
     ],
     initial: {},
-    payload: (values) => ({ ...given(values, "entity"), accounts: idsIn(values["accounts"] ?? "") }),
+    payload: (values) => ({
+      ...given(values, "entity"),
+      accounts: idsIn(values["accounts"] ?? ""),
+      ...given(values, "proposal"),
+    }),
     confirm: () => null,
   },
 } as const satisfies Partial<Readonly<Record<Operation, FormOperation>>>;

@@ -79,7 +79,7 @@ const sentences: Readonly<Record<Operation, (payload: Payload) => string>> = {
   deleverage: (payload) =>
     `Closes ${amount(payload["qty"])} contracts of ${text(payload["account"])}'s ${text(payload["instrument"])} at its mark against the head of the other side's queue.`,
   entity: (payload) =>
-    `Makes ${list(payload["accounts"]).join(", ") || "these accounts"} ${text(payload["entity"])}'s, who may read them then and whose limits count them together.`,
+    `Makes ${list(payload["accounts"]).join(", ") || "these accounts"} ${text(payload["entity"])}'s, who may read them then and whose limits count them together${payload["proposal"] === undefined ? "" : ", as the detector proposed"}.`,
   saga: (payload) =>
     payload["action"] === "park"
       ? `Parks liquidation ${text(payload["saga"])} of shard ${text(payload["shard"])} at the next edge of a step, with its account paused.`

@@ -49,7 +49,7 @@ export function Breakers() {
               { name: "Reason", cell: ({ reason }) => words(reason), wide: true },
               { name: "Set", cell: ({ manual }) => (manual ? "by hand" : "by a trigger"), wide: true },
               { name: "Since", cell: ({ since }) => instant(since), wide: true },
-              { name: "Until", cell: ({ until }) => (until === null ? "released" : instant(until)) },
+              { name: "Until", cell: ({ until }) => (until === null ? "lifted by hand" : instant(until)) },
               {
                 name: "",
                 cell: (halt) =>

@@ -318,7 +318,7 @@ function Halts({ data, t }: { readonly data: OverviewData; readonly t: number | 
     { name: "State", cell: ({ state }) => <Tag tone={stateTone[state]}>{stateWords[state]}</Tag> },
     { name: "Reason", cell: ({ reason, manual }) => `${words(reason)}${manual ? " (by hand)" : ""}` },
     { name: "Since", cell: ({ since }) => moment(since, t), wide: true },
-    { name: "Until", cell: ({ until }) => (until === null ? "released" : moment(until, t)) },
+    { name: "Until", cell: ({ until }) => (until === null ? "lifted by hand" : moment(until, t)) },
   ];
   return (
     <Card title="Halts" class="flush" aside={<a href={hrefOf("breakers")}>breakers</a>}>

@@ -7,6 +7,7 @@ import { instant, words } from "../format.ts";
 import { useChannel } from "../live.ts";
 import { Card, Nothing } from "../parts/basics.tsx";
 import { DiffTable } from "../parts/diff-table.tsx";
+import { EntityProposals } from "../parts/entity-proposals.tsx";
 import { Freshness } from "../parts/freshness.tsx";
 import { Problem } from "../parts/problem.tsx";
 import { Proposals } from "../parts/proposals.tsx";
@@ -39,6 +40,7 @@ export function Rules() {
         ) : null}
         <Proposals title="Proposals" of={changesRules} class={mayCommand.value ? "third" : "half"} />
         <Differences versions={list} again={versions.again} />
+        <EntityProposals />
       </div>
     </>
   );
