@@ -49,7 +49,7 @@ test(
   },
 );
 
-const victims = ["margin", "liquidation", "venue", "nats", "redis", "postgres"] as const;
+const victims = ["margin-0", "liquidation", "venue", "nats", "redis", "postgres"] as const;
 
 test.each(victims)(
   "kill -9 of %s in the middle of liquidations and orders loses nothing that was acknowledged",

@@ -29,7 +29,7 @@ afterAll(async () => {
 test.each(Object.entries(attacks))("E08 %s are refused by their codes", async (_, attack) => attack(streams));
 
 test("E08 whatever strangers do again and again, the process holds no more memory", { timeout: 120_000 }, async () => {
-  await expectFlat(streams.app, { rounds: 12, slack: 512 * 1_024 }, async () => {
+  await expectFlat(streams.app, { rounds: 16, slack: 1_024 * 1_024 }, async () => {
     for (const attack of Object.values(attacks)) await attack(streams);
   });
   const metrics = await metricsOf(streams.app);

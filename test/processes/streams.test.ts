@@ -365,7 +365,7 @@ test.each(["streams", "margin", "nats"] as const)(
     const { client, at } = await followed("bob");
     const before = await at(1);
     if (victim === "streams") await streams.restart();
-    if (victim === "margin") exchange.processes.signal("margin", "SIGKILL");
+    if (victim === "margin") exchange.processes.signal("margin-0", "SIGKILL");
     if (victim === "nats") {
       await exchange.servers.own.get("nats")?.kill();
       await exchange.servers.own.get("nats")?.restart();

@@ -8,6 +8,8 @@ import { LiveModel } from "#apps/cli/live/model.ts";
 import { type Program, Processes } from "#apps/cli/live/processes.ts";
 import { type Servers, startServers } from "#apps/cli/live/servers.ts";
 import { Watch } from "#apps/cli/live/watch.ts";
+import { leaderOf } from "#apps/cli/live/shard-programs.ts";
+import { shardOf } from "#libs/contracts/live/shards.ts";
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
@@ -33,13 +35,12 @@ export const exchangeRules: RuleDocument = {
   liquidity: "depth",
 };
 
-const programs: readonly Program[] = [
+const programsOf = (shards: readonly string[]): readonly Program[] => [
   { name: "venue", app: "venue", ready: "ready" },
-  { name: "margin", app: "margin", ready: "listening" },
+  ...shards.map(leaderOf),
   { name: "liquidation", app: "liquidation", ready: "listening" },
 ];
 const withinMs = 5_000;
-const shards = ["0"];
 
 type Order = {
   readonly account: string;
@@ -59,27 +60,30 @@ export class LiveExchange {
   readonly processes: Processes;
   readonly watch: Watch;
   readonly model: LiveModel;
+  readonly shards: readonly string[];
+  /** By source and shard, and the last position that each shard's log has acknowledged. */
   readonly #writers: ReadonlyMap<string, ReturnType<typeof openEntryWriter>>;
+  readonly #stored = new Map<string, number>();
   #orders = 0;
-  #stored = 0;
   #filled = 0;
   #prices: NodeJS.Timeout | null = null;
   readonly #marks = new Map([["BTC", "50000"]]);
 
-  private constructor(servers: Servers, processes: Processes, watch: Watch, model: LiveModel) {
+  private constructor(parts: Pick<LiveExchange, "servers" | "processes" | "watch" | "model" | "shards">) {
+    const { servers, processes, watch, model, shards } = parts;
     this.servers = servers;
     this.processes = processes;
     this.watch = watch;
     this.model = model;
+    this.shards = shards;
     this.#writers = new Map(
-      ["operator", "mark-price"].map((source) => [
-        source,
-        openEntryWriter(watch.bus, { shard: "0", source, lastSeq: 0 }),
-      ]),
+      ["operator", "mark-price"].flatMap((source) =>
+        shards.map((shard) => [`${source} ${shard}`, openEntryWriter(watch.bus, { shard, source, lastSeq: 0 })]),
+      ),
     );
   }
 
-  static async start(rules: RuleDocument = exchangeRules): Promise<LiveExchange> {
+  static async start(rules: RuleDocument = exchangeRules, shards: readonly string[] = ["0"]): Promise<LiveExchange> {
     const servers = await startServers({ nats: null, redis: null, database: null }, null, () => {});
     const file = join(servers.folder, "rules.json");
     writeFileSync(file, JSON.stringify(rules));
@@ -90,11 +94,12 @@ export class LiveExchange {
       REDIS_URL: servers.redisUrl,
       DATABASE_URL: servers.databaseUrl,
       PLIMSOLL_NAMESPACE: servers.namespace,
+      PLIMSOLL_SHARDS: shards.join(","),
       PLIMSOLL_DATA: servers.folder,
       PLIMSOLL_RULES: file,
     });
-    await processes.start(programs, () => {});
-    const exchange = new LiveExchange(servers, processes, watch, model);
+    await processes.start(programsOf(shards), () => {});
+    const exchange = new LiveExchange({ servers, processes, watch, model, shards });
     exchange.#frame();
     exchange.#prices = setInterval(() => exchange.#frame(), 100);
     await exchange.ready();
@@ -111,12 +116,20 @@ export class LiveExchange {
   }
 
   async ready(): Promise<void> {
-    await eventually("a shard that is ready", async () => (await this.watch.status("0", {})).state === "ready");
+    for (const shard of this.shards)
+      await eventually("a shard that is ready", async () => (await this.watch.status(shard, {})).state === "ready");
   }
 
-  /** An entry of an operator's, acknowledged by the log. */
+  /** The shard that keeps an account. */
+  shardOf(account: string): string {
+    return shardOf(account, this.shards);
+  }
+
+  /** An entry of an operator's, acknowledged by the log of its account's shard; one of no account by every shard's. */
   async enter(body: EntryBody): Promise<void> {
-    await this.#write("operator", body);
+    const account = "account" in body && typeof body.account === "string" ? body.account : null;
+    for (const shard of account === null ? this.shards : [this.shardOf(account)])
+      await this.#write("operator", shard, body);
   }
 
   async deposit(account: string, amount: string): Promise<void> {
@@ -132,7 +145,7 @@ export class LiveExchange {
   #frame(): void {
     const index = { USDT: "1", ...Object.fromEntries(this.#marks) };
     const mark = Object.fromEntries([...this.#marks].map(([base, price]) => [`${base}-PERP`, price]));
-    void this.#write("mark-price", { k: "frame", index, mark }).catch(() => {});
+    for (const shard of this.shards) void this.#write("mark-price", shard, { k: "frame", index, mark }).catch(() => {});
   }
 
   async place(order: Order): Promise<TradingReply> {
@@ -144,26 +157,25 @@ export class LiveExchange {
     return reply;
   }
 
-  async #write(source: string, body: EntryBody): Promise<void> {
-    const writer = this.#writers.get(source);
+  async #write(source: string, shard: string, body: EntryBody): Promise<void> {
+    const writer = this.#writers.get(`${source} ${shard}`);
     if (writer === undefined) throw new Error(`nobody writes as ${source}`);
-    this.#stored = Math.max(this.#stored, await writer.write(body, Date.now()).stored);
+    const stored = await writer.write(body, Date.now()).stored;
+    this.#stored.set(shard, Math.max(this.#stored.get(shard) ?? 0, stored));
   }
 
   /** Everything that has been acknowledged is committed, and nothing is under way. */
   async settled(): Promise<void> {
-    await eventually("rest", async () => {
-      const { committedSeq, openEffects, openSagas } = await this.watch.status("0", {});
-      return committedSeq >= this.#stored && openEffects === 0 && openSagas === 0;
-    });
+    for (const shard of this.shards)
+      await eventually("rest", async () => {
+        const { committedSeq, openEffects, openSagas } = await this.watch.status(shard, {});
+        return committedSeq >= (this.#stored.get(shard) ?? 0) && openEffects === 0 && openSagas === 0;
+      });
   }
 
   /** Memory = PostgreSQL = ledger = matching engine, and a fresh engine reaches the leader's hash. Ends the processes. */
   async expectAgreement(): Promise<void> {
-    const checks = await reckon(
-      { servers: this.servers, processes: this.processes, watch: this.watch, model: this.model, shards },
-      () => {},
-    );
+    const checks = await reckon(this, () => {});
     // A process that was killed is a problem of its own making here.
     const broken = checks.filter(({ what, ok }) => !ok && what !== "processes");
     expect(broken).toEqual([]);

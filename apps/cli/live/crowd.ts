@@ -6,6 +6,7 @@ import { programArguments } from "#libs/process/program.ts";
 import { rootFolder } from "#libs/process/root.ts";
 import { withDrill } from "./drill-cases.ts";
 import type { Program } from "./processes.ts";
+import { followerOf, leaderOf } from "./shard-programs.ts";
 
 /** What of the venue's crowd a run is asked for; handed on as it is. */
 export interface CrowdArguments {
@@ -36,12 +37,12 @@ export async function writeRules(file: string, crowd: CrowdArguments): Promise<v
 }
 
 /** All of a run, in the order in which they start: prices flow before anybody asks for them. */
-export const everyProgram = (crowd: CrowdArguments): readonly Program[] => [
+export const everyProgram = (crowd: CrowdArguments, shards: readonly string[]): readonly Program[] => [
   { name: "venue", app: "venue", ready: "ready" },
   { name: "mark-price", app: "mark-price", ready: "listening" },
-  { name: "margin", app: "margin", ready: "listening" },
+  ...shards.map(leaderOf),
   { name: "crowd", app: "venue", arguments: ["crowd", ...crowdWords(crowd)], ready: "ready" },
   { name: "liquidation", app: "liquidation", ready: "listening" },
   { name: "scheduler", app: "scheduler", ready: "ready" },
-  { name: "margin-follower", app: "margin", arguments: ["follower"], ready: "listening" },
+  ...shards.map(followerOf),
 ];

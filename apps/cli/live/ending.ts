@@ -5,6 +5,7 @@ import { wait } from "#libs/process/backoff.ts";
 import { verifyShard } from "../verify-shard.ts";
 import type { LiveModel } from "./model.ts";
 import type { Processes } from "./processes.ts";
+import { followerName, leaderName } from "./shard-programs.ts";
 import type { Servers } from "./servers.ts";
 import type { Watch } from "./watch.ts";
 
@@ -43,9 +44,8 @@ export async function reckon(run: Ended, say: (line: string) => void): Promise<C
   checks.push(await sameAsVenue(run));
   say("comparing memory with PostgreSQL ...");
   for (const shard of run.shards) checks.push(await sameAsTables(run, shard));
-  for (const name of ["api", "streams", "scheduler", "liquidation", "mark-price", "venue", "margin-follower"])
-    await processes.end(name);
-  await processes.end("margin");
+  for (const name of ["api", "streams", "scheduler", "liquidation", "mark-price", "venue"]) await processes.end(name);
+  for (const name of [...run.shards.map(followerName), ...run.shards.map(leaderName)]) await processes.end(name);
   say("replaying the journal on a fresh engine ...");
   for (const shard of run.shards) checks.push(...(await replayed(run, shard)));
   checks.push(
@@ -112,7 +112,7 @@ async function replayed({ servers, processes }: Ended, shard: string): Promise<C
     const found = await verifyShard(db, shard);
     if (found === null) return [check(`journal, shard ${shard}`, false, "there is none")];
     const shown = found.differences.slice(0, differencesShown).join("; ");
-    const left = processes.leftHash.get("margin") ?? "none";
+    const left = processes.leftHash.get(leaderName(shard)) ?? "none";
     return [
       check(`journal = tables = ledger, shard ${shard}`, found.ok, `${found.entries} entries replayed ${shown}`.trim()),
       check(

@@ -8,6 +8,8 @@ export interface Program {
   readonly name: string;
   readonly app: string;
   readonly arguments?: readonly string[];
+  /** Beside those that all processes have. */
+  readonly settings?: Readonly<Record<string, string>>;
   /** The line that says it has started: "ready", or "listening" for one that may have to wait for others. */
   readonly ready: string;
 }
@@ -45,10 +47,14 @@ export class Processes {
   }
 
   async #spawn(program: Program): Promise<RunningApp> {
-    const app = await spawnApp(program.app, this.#environment, {
-      ...(program.arguments === undefined ? {} : { arguments: program.arguments }),
-      onLine: (line) => this.#read(program.name, line),
-    });
+    const app = await spawnApp(
+      program.app,
+      { ...this.#environment, ...program.settings },
+      {
+        ...(program.arguments === undefined ? {} : { arguments: program.arguments }),
+        onLine: (line) => this.#read(program.name, line),
+      },
+    );
     this.#running.set(program.name, app);
     void app.exit.then(async () => this.#ended(program, app));
     return app;

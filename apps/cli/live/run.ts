@@ -21,6 +21,7 @@ import { scrape, shares } from "./scrape.ts";
 import { type Shown, screen } from "./screen.ts";
 import { type Servers, startServers } from "./servers.ts";
 import { stagesReached, type Summary, summarise } from "./summary.ts";
+import { leaderName } from "./shard-programs.ts";
 import { Watch } from "./watch.ts";
 
 export interface LiveOptions extends CrowdArguments {
@@ -58,7 +59,7 @@ export async function runLive(options: LiveOptions, given: ServerUrls, stop: Abo
     const interfaces = await makeInterfaces();
     const processes = new Processes(environmentOf(servers, options, { rules, beganAt, interfaces }));
     stops.push(() => processes.stop());
-    await processes.start(everyProgram(options), say, stop);
+    await processes.start(everyProgram(options, options.shards), say, stop);
     for (const line of interfaces.lines) say(line);
     const serving = processes.start(interfacePrograms, () => {}, stop);
     // Who cannot be started is missed at the end, and said with the other problems of processes.
@@ -176,7 +177,7 @@ class View {
   }
 
   async #scrape(): Promise<void> {
-    const port = this.#seen.processes.ports.get("margin");
+    const port = this.#seen.processes.ports.get(leaderName(this.#options.shards[0] as string));
     const text = port === undefined ? null : await scrape(port);
     if (text !== null) this.#check = shares(text, "risk_check_latency_seconds");
   }
