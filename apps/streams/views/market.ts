@@ -15,7 +15,7 @@ import { value } from "#libs/domain/positions/value.ts";
 import { brakeRoom, drawdown, newFundState } from "#libs/domain/settlement/fund.ts";
 import { contractsOf } from "#libs/engine/amounts.ts";
 import type { Machine } from "#libs/engine/index.ts";
-import { insuranceAccount } from "#libs/engine/system-accounts.ts";
+import { clearingAccount, insuranceAccount } from "#libs/engine/system-accounts.ts";
 import type { Payment } from "../events.ts";
 import type { LiveShard } from "../world.ts";
 
@@ -35,6 +35,13 @@ function listedAssets({ book }: Machine): number[] {
   return [...Array(book.assetCount).keys()].filter((one) => book.isAssetListed(one));
 }
 
+/** Lots that traders of a shard are long: `clearing` stands for those of other shards, which say so themselves. */
+function heldLong({ book }: Machine, instrument: number): bigint {
+  const row = book.findRow(clearingAccount, instrument);
+  const cleared = row < 0 ? 0n : book.qty(row);
+  return book.longLots(instrument) - (cleared > 0n ? cleared : 0n);
+}
+
 /** Prices come to every shard alike; what is open is added up. */
 export function markRow(shards: readonly LiveShard[], instrument: string): Mark {
   const { book } = firstOf(shards);
@@ -44,7 +51,7 @@ export function markRow(shards: readonly LiveShard[], instrument: string): Mark 
   const open = Rational.sum(
     shards.map(({ engine: { machine } }) => {
       const own = machine.book.instrumentIndex(instrument);
-      return own < 0 ? Rational.zero : contractsOf(rules, machine.book.longLots(own));
+      return own < 0 ? Rational.zero : contractsOf(rules, heldLong(machine, own));
     }),
   );
   const settle = book.market.indexPrice(book.settleIndex(number));
