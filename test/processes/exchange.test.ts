@@ -56,10 +56,10 @@ test.each(victims)(
   { timeout: withinMs },
   async (victim) => {
     const exchange = await opened();
+    const enough = new AbortController();
     try {
       const before = exchange.filled;
       let killed = false;
-      const enough = new AbortController();
       // Somebody trades all along; what is not acknowledged may or may not have happened, and the books must agree either way.
       const flow = (async () => {
         for (let at = 0; !enough.signal.aborted; at += 1) {
@@ -86,6 +86,7 @@ test.each(victims)(
       await exchange.settled();
       await exchange.expectAgreement();
     } finally {
+      enough.abort();
       await exchange.stop();
     }
   },
