@@ -48,6 +48,7 @@ export class Connection implements Reader {
   readonly #rate: TokenBucket;
   readonly #refusals: TokenBucket;
   readonly #snapshots: TokenBucket;
+  readonly #logins: TokenBucket;
   readonly #openedAt: number;
   #principal: Principal | null = null;
   #loggingIn = false;
@@ -67,6 +68,7 @@ export class Connection implements Reader {
     this.#rate = new TokenBucket({ burst: limits.frameBurst, perSecond: limits.framesPerSecond }, now);
     this.#refusals = new TokenBucket({ burst: limits.refusalBurst, perSecond: limits.refusalsPerSecond }, now);
     this.#snapshots = new TokenBucket({ burst: limits.snapshotBurst, perSecond: limits.snapshotsPerSecond }, now);
+    this.#logins = new TokenBucket({ burst: limits.loginBurst, perSecond: limits.loginsPerSecond }, now);
     this.#out = new Outgoing(parts.socket, (topic) => parts.hub.snapshot(topic));
     this.#say({ op: "hello", run: parts.run, heartbeatMs: limits.heartbeatMs, loginWithinMs: limits.loginWithinMs });
   }
@@ -143,8 +145,14 @@ export class Connection implements Reader {
   async recheck(): Promise<void> {
     const principal = this.#principal;
     if (principal === null) return;
-    if (!(await this.#parts.access.stillHolds(principal)))
-      return this.close(closeCodes.unauthorised, "the login does not hold any more");
+    const holds = await this.#parts.access.stillHolds(principal);
+    // Another one has taken its place meanwhile.
+    if (this.#principal !== principal) return;
+    if (!holds) return this.close(closeCodes.unauthorised, "the login does not hold any more");
+    this.#leaveForbidden(principal);
+  }
+
+  #leaveForbidden(principal: Principal): void {
     for (const [ch, topic] of this.#topics) {
       const channel = parseChannel(ch);
       if (channel !== null && this.#mayRead(principal, channel)) continue;
@@ -193,13 +201,17 @@ export class Connection implements Reader {
 
   async #login(request: Extract<StreamRequest, { op: "auth" }>): Promise<void> {
     const { id } = request;
-    if (this.#principal !== null || this.#loggingIn) return this.#refuse(id, refusal("already_authenticated"));
+    if (this.#loggingIn) return this.#refuse(id, refusal("already_authenticated"));
+    const waitMs = this.#logins.take(this.#parts.now());
+    if (waitMs > 0) return this.#refuse(id, refusal("rate_limited", { retryAfterMs: waitMs }));
     this.#loggingIn = true;
     try {
       const principal = await this.#verified(request);
       // Gone meanwhile: a place that it took now would never be given back.
       if (this.#ended) return;
-      if (!this.#parts.admit(principal)) {
+      const before = this.#principal;
+      if (before !== null && before.id !== principal.id) return this.#refuse(id, refusal("already_authenticated"));
+      if (before === null && !this.#parts.admit(principal)) {
         this.#refuse(id, refusal("too_many_connections"));
         return this.close(closeCodes.tooMany, "too many connections");
       }
@@ -210,7 +222,8 @@ export class Connection implements Reader {
         owner: principal.owner,
         expiresAt: principal.expiresAt,
       };
-      this.#say({ id, ok: true, login });
+      this.#say({ id, ok: true, login, t: this.#parts.wall() });
+      if (before !== null) this.#leaveForbidden(principal);
     } catch (error) {
       if (!(error instanceof AccessRefused)) {
         this.#parts.onTrouble(error);

@@ -49,6 +49,9 @@ export const limits = {
   /** That have not logged in yet. */
   strangers: 2_000,
   loginWithinMs: 10_000,
+  /** Of one connection: the first, and renewals before it ends. */
+  loginBurst: 5,
+  loginsPerSecond: 0.1,
   /** Whether a login still holds is asked so often, of so many at a time. */
   recheckMs: 30_000,
   heartbeatMs: 15_000,

@@ -1,9 +1,6 @@
 import { join } from "node:path";
-import { WebSocket } from "ws";
 import { rootFolder } from "#libs/process/root.ts";
 import { spawnApp } from "#libs/process/spawn-app.ts";
-import { StreamClient } from "#libs/client/index.ts";
-import { eventually } from "#test/support/live-shard.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AccountReply } from "#libs/contracts/live/margin.ts";
@@ -334,50 +331,3 @@ test("the examples do what they say", async () => {
   await byKey.whenLine(({ text }) => String(text).startsWith("BTC-PERP 4"));
   await Promise.all([trader.stop(), byKey.stop()]);
 });
-
-/** A client of the library, with what it last knew of a channel. */
-async function followed(account: string) {
-  const token = await streams.token(["trader"], account);
-  const client = new StreamClient({
-    url: streams.url,
-    login: async () => ({ token }),
-    connect: (url) => new WebSocket(url),
-    limits: { retryFirstMs: 20, retryMostMs: 200 },
-  });
-  let heard = (): void => {};
-  const margin = client.follow(`margin.${account}`, () => heard());
-  client.open();
-  /** The first state of a place in the log that is not before one. */
-  const at = async (logSeq: number) => {
-    for (;;) {
-      const { current } = margin;
-      if (current !== null && (current.logSeq ?? 0) >= logSeq && client.state === "open") return current;
-      await new Promise<void>((resolve) => (heard = resolve));
-    }
-  };
-  return { client, at };
-}
-
-test.each(["streams", "margin", "nats"] as const)(
-  "kill -9 of %s ends in what the engine answers, with the age of its prices",
-  { timeout: 120_000 },
-  async (victim) => {
-    const { client, at } = await followed("bob");
-    const before = await at(1);
-    if (victim === "streams") await streams.restart();
-    if (victim === "margin") exchange.processes.signal("margin-0", "SIGKILL");
-    if (victim === "nats") {
-      await exchange.servers.own.get("nats")?.kill();
-      await exchange.servers.own.get("nats")?.restart();
-    }
-    await eventually("a shard that takes entries", async () => exchange.deposit("bob", "1").then(() => true));
-    await exchange.settled();
-    const { account, appliedSeq } = await eventually("an answer", async () => asked("bob"));
-    const after = await at(appliedSeq);
-    const { equity, im, mm, ratio, free } = account;
-    expect(after.data).toMatchObject({ equity, im, mm, ratio, free });
-    expect(after.data.equity).not.toBe(before.data.equity);
-    expect(after.markAgeMs).toBeGreaterThanOrEqual(0);
-    client.close();
-  },
-);

@@ -6,7 +6,7 @@ export const streamErrors = {
   bad_frame: "the frame is not a JSON object that this protocol knows",
   unknown_channel: "there is no such channel, account or instrument",
   not_authenticated: "log in first",
-  already_authenticated: "this connection has logged in",
+  already_authenticated: "this connection has logged in, as somebody else or just now",
   forbidden: "this channel is not yours to read",
   not_subscribed: "this channel is not subscribed",
   too_many_connections: "as many connections as may be are open already",

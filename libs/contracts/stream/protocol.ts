@@ -8,7 +8,7 @@ const ChannelText = Type.String({ pattern: "^[a-z]{1,16}(\\.[A-Za-z0-9_-]{1,64})
 export const channelsPerRequest = 100;
 const Channels = Type.Array(ChannelText, { minItems: 1, maxItems: channelsPerRequest });
 
-/** By token, a JWT. */
+/** By token, a JWT. Again, as the same principal, it goes on until the new login ends; what it may no longer read is taken away. */
 export const AuthToken = record({
   op: oneOf("auth"),
   id: RequestId,
@@ -91,7 +91,7 @@ export type Heartbeat = Static<typeof Heartbeat>;
 export type ErrorBody = Static<typeof ErrorBody>;
 export type Refusal = Static<typeof Refusal>;
 export type Login = Static<typeof Login>;
-/** `login` answers an `auth`, `t` (UTC ms) a `ping`. */
+/** `login` answers an `auth`; `t`, UTC ms of the server, that and a `ping`. */
 export type Acceptance = Static<typeof Acceptance>;
 export const Reply = Type.Union([Acceptance, Refusal]);
 
