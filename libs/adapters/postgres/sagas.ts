@@ -80,11 +80,15 @@ interface EndColumns extends Columns {
   end_stage: number;
 }
 
-/** A statement's columns for an `ended` fact beside its saga. An array, since LIMIT 1 tempts the planner to search all facts by number. */
+/**
+ * A statement's columns for an `ended` fact beside its saga. An array, since LIMIT 1 tempts the planner to search all facts by number; and the
+ * fact's own text, since a saga's id has another collation than the index of facts by saga.
+ */
 const endColumns = `saga.shard, saga.id, saga.account, saga.instrument, saga.state, saga.stage, saga.step, saga.started_at, saga.ended,
   ended.seq AS end_seq, ended.t AS end_t, ended.body ->> 'outcome' AS outcome, ended.body ->> 'fundUsd' AS fund_usd,
   coalesce((SELECT (array_agg((body ->> 'stage')::integer ORDER BY seq DESC))[1] FROM fact
-    WHERE shard = saga.shard AND body ? 'saga' AND body ->> 'saga' = saga.id AND fact = 'liquidation.stage'), 1) AS end_stage`;
+    WHERE shard = ended.shard AND body ? 'saga' AND body ->> 'saga' = ended.body ->> 'saga' AND fact = 'liquidation.stage'), 1)
+    AS end_stage`;
 
 const endOf = (row: EndColumns): SagaOfShard & { readonly end: SagaEnd } => ({
   ...rowOf(row),
@@ -119,9 +123,8 @@ export async function endedSagas(
 /** How one liquidation ended; null: it runs, or what was said of it is not kept any more. */
 export async function endOfSaga(db: Queryable, shard: string, id: string): Promise<SagaEnd | null> {
   const { rows } = await db.query<EndColumns>({
-    text: `SELECT ${endColumns} FROM saga JOIN fact AS ended ON ended.shard = saga.shard AND ended.fact = 'liquidation.ended'
-        AND ended.body ? 'saga' AND ended.body ->> 'saga' = saga.id
-      WHERE saga.shard = $1 AND saga.id = $2`,
+    text: `SELECT ${endColumns} FROM fact AS ended JOIN saga ON saga.shard = ended.shard AND saga.id = $2
+      WHERE ended.shard = $1 AND ended.body ? 'saga' AND ended.body ->> 'saga' = $2 AND ended.fact = 'liquidation.ended'`,
     values: [shard, id],
   });
   return rows[0] === undefined ? null : endOf(rows[0]).end;
