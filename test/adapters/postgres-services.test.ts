@@ -13,6 +13,7 @@ import {
   lastOutboxSeq,
   loadMarkState,
   loadSnapshots,
+  lockOutbox,
   markInputAt,
   endProviderCall,
   factCursor,
@@ -89,6 +90,35 @@ test("two who wait for the same number with the same key get one entry", async (
     });
   });
   expect(await both).toEqual([2, 2]);
+});
+
+test("the order of a source's entries is one transaction's on all of its shards at a time, in whatever order they are named", async () => {
+  await newShard(db, "l1");
+  await newShard(db, "l2");
+  const order: string[] = [];
+  let others: Promise<unknown> = Promise.resolve();
+  const locks = async (name: string, shards: readonly string[]): Promise<void> =>
+    db.transaction(async (client) => {
+      expect(await lockOutbox(client, "operator", shards)).toEqual(new Map(shards.map((shard) => [shard, 0])));
+      order.push(`${name} locked`);
+      await enqueueEntry(client, halt(name, shards[0] ?? ""));
+      order.push(`${name} over`);
+    });
+  await db.transaction(async (client) => {
+    // Nobody has counted on these shards before.
+    await lockOutbox(client, "operator", ["l2", "l1"]);
+    others = Promise.all([locks("a", ["l1", "l2"]), locks("b", ["l2", "l1"])]);
+    await eventually(async () => {
+      const text = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE 'WITH locked AS%'";
+      return (await db.query({ text })).rowCount === 2;
+    });
+    expect(order).toEqual([]);
+    expect(await enqueueEntry(client, halt("mine", "l1"))).toBe(1);
+  });
+  await others;
+  const [first = ""] = order;
+  expect(order.slice(0, 2)).toEqual([first, first.replace("locked", "over")]);
+  expect([await lastOutboxSeq(db, "operator", "l1"), await lastOutboxSeq(db, "operator", "l2")]).toEqual([2, 1]);
 });
 
 test("what is rolled back takes no number; entries come with their header and are published once", async () => {
