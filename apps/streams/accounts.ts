@@ -76,6 +76,9 @@ export class Accounts {
   readonly #now: () => number;
   /** In the order in which they were told last. */
   readonly #watched = new Map<string, Watched>();
+  /** Those that are to be told because their ratio has moved, or because it is time. */
+  readonly #moved = new Set<Watched>();
+  readonly #late = new Set<Watched>();
   readonly #desks = new Map<string, Desk>();
   /** Until when liquidation prices of accounts whose ratio has moved are worked out, monotonic ms. */
   #pricesUntil = Number.POSITIVE_INFINITY;
@@ -102,6 +105,7 @@ export class Accounts {
       prices: null,
       toldAt: now,
     };
+    this.#watched.set(account, watched);
     this.told(watched, now);
     return watched;
   }
@@ -111,8 +115,10 @@ export class Accounts {
     const of = this.#world.shardOfAccount(watched.account);
     watched.told = of === null ? nothing : this.#ratiosOf(of, watched);
     watched.toldAt = now;
-    this.#watched.delete(watched.account);
-    this.#watched.set(watched.account, watched);
+    this.#moved.delete(watched);
+    this.#late.delete(watched);
+    // One that was forgotten meanwhile stays so.
+    if (this.#watched.delete(watched.account)) this.#watched.set(watched.account, watched);
   }
 
   /** A channel that nobody reads and nobody may come back to. */
@@ -121,31 +127,33 @@ export class Accounts {
     watched?.topics.delete(channel);
     if (watched?.topics.size !== 0) return;
     this.#watched.delete(account);
+    this.#moved.delete(watched);
+    this.#late.delete(watched);
     this.#world.events.unwatch(account);
   }
 
   /**
    * Accounts that are read and have something new to be told, the most urgent first: those that something has happened to, then those
-   * whose ratio has moved, then those that have waited longest.
+   * whose ratio has moved, then those that have waited longest. `framed`: prices have come since it was asked last.
    */
-  due(touched: ReadonlySet<string>, moved: boolean, now: number): Watched[] {
+  due(touched: ReadonlySet<string>, framed: boolean, now: number): Watched[] {
     this.#pricesUntil = now + limits.pricesPassMs;
-    for (const { queues } of this.#desks.values()) queues.passBegins();
     // Rather with the prices of a frame than a moment before the next.
-    const longMs = limits.atLeastMs + (moved ? -limits.halfFrameMs : limits.halfFrameMs);
-    const changed: Watched[] = [];
-    const late: Watched[] = [];
+    const longMs = limits.atLeastMs + (framed ? -limits.halfFrameMs : limits.halfFrameMs);
     const unread: Watched[] = [];
     for (const one of this.#watched.values()) {
       const isLate = now - one.toldAt >= longMs;
       // Whoever was told longest ago comes first, so that without new prices the rest need not be looked at.
-      if (!isLate && !moved) break;
-      if (touched.has(one.account)) continue;
-      if (moved && this.#ratioMoved(one)) changed.push(one);
-      else if (isLate) (isRead(one) ? late : unread).push(one);
+      if (!isLate && !framed) break;
+      if (!isRead(one)) {
+        if (isLate) unread.push(one);
+      } else if (framed && this.#ratioMoved(one)) this.#moved.add(one);
+      else if (isLate) this.#late.add(one);
     }
     for (const one of unread) this.told(one, now);
-    return [...this.#happened(touched), ...changed.filter(isRead), ...late];
+    const urgent = new Set(this.#happened(touched));
+    for (const some of [this.#moved, this.#late]) for (const one of some) urgent.add(one);
+    return [...urgent];
   }
 
   #happened(touched: ReadonlySet<string>): Watched[] {

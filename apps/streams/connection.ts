@@ -121,24 +121,36 @@ export class Connection implements Reader {
     this.#out.catchUp(this.#parts.now());
   }
 
-  /** Asked now and then: closes who is late with a login, silent, or behind for too long; otherwise shows that the server lives. */
-  async tend(): Promise<void> {
+  /**
+   * Asked now and then: closes who is late with a login, silent, or behind for too long; otherwise shows that the server lives. True: it is
+   * time to look at its login again.
+   */
+  tend(): boolean {
     const now = this.#parts.now();
-    if (this.#principal === null && now - this.#openedAt >= limits.loginWithinMs)
-      return this.close(closeCodes.unauthorised, "no login in time");
-    if (now - this.#heardAt >= limits.silentMs) return this.close(closeCodes.tooSlow, "silent");
-    if (this.#out.catchUp(now) >= limits.behindMs) return this.close(closeCodes.tooSlow, "too far behind");
+    const { wall } = this.#parts;
+    const ended = this.#endOf(now);
+    if (ended !== null) {
+      this.close(...ended);
+      return false;
+    }
     if (now - this.#pingedAt >= limits.heartbeatMs) {
       this.#pingedAt = now;
       this.#parts.socket.ping();
-      this.#say({ op: "heartbeat", t: this.#parts.wall() });
+      this.#say({ op: "heartbeat", t: wall() });
     }
-    if (this.#principal === null) return;
-    if (this.#principal.expiresAt <= this.#parts.wall())
-      return this.close(closeCodes.unauthorised, "the login has expired");
-    if (now - this.#checkedAt < limits.recheckMs) return;
+    if (this.#principal === null || now - this.#checkedAt < limits.recheckMs) return false;
     this.#checkedAt = now;
-    await this.recheck();
+    return true;
+  }
+
+  /** Why it ends now, if it does. */
+  #endOf(now: number): readonly [code: number, reason: string] | null {
+    if (this.#principal === null && now - this.#openedAt >= limits.loginWithinMs)
+      return [closeCodes.unauthorised, "no login in time"];
+    if (now - this.#heardAt >= limits.silentMs) return [closeCodes.tooSlow, "silent"];
+    if (this.#out.catchUp(now) >= limits.behindMs) return [closeCodes.tooSlow, "too far behind"];
+    const until = this.#principal?.expiresAt ?? Number.POSITIVE_INFINITY;
+    return until <= this.#parts.wall() ? [closeCodes.unauthorised, "the login has expired"] : null;
   }
 
   /** Whether it may still be here, and read what it reads: logins end, and accounts change hands. */

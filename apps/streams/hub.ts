@@ -122,7 +122,7 @@ export class Hub {
     this.#movedAt ??= movedAt;
     if (world.live() === null) return;
     this.#tellBoards(at);
-    this.#backlog = this.#accounts.due(this.#touched, this.#movedAt !== null, at);
+    this.#backlog = this.#accounts.due(this.#touched, movedAt !== null, at);
     this.#told = 0;
     this.#tellAccounts();
     if (at - this.#sweptAt >= limits.atLeastMs) this.#sweep(at);

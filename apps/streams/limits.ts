@@ -19,9 +19,9 @@ export const limits = {
   sagasMs: 200,
   overviewMs: 500,
   instrumentMs: 1_000,
-  /** Queues of deleveraging of an instrument are made anew at most so often, and for no longer in one pass. */
+  /** Queues of deleveraging of an instrument are made anew at most so often, and then none for so many times as long as that took. */
   queuesMs: 1_000,
-  queuesPassMs: 5,
+  queuesPause: 10,
   /** A change of an account's ratio that is worth a word, as a share of it. */
   ratioChange: 0.001,
   /** Liquidation prices of an account that nothing happens to are worked out anew so often at least. */

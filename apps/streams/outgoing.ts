@@ -21,6 +21,8 @@ export class Outgoing {
   /** Those of which it has missed something. */
   readonly #missed = new Set<Topic>();
   #behindSince: number | null = null;
+  /** More than it may keep waiting has been written to it since it was last seen to keep up. */
+  #pressed = false;
   #ended = false;
 
   constructor(socket: Socket, snapshot: (topic: Topic) => Buffer) {
@@ -48,7 +50,9 @@ export class Outgoing {
 
   /** An answer, which nothing can stand for: a client that does not read its answers either is soon behind for too long. */
   say(frame: Buffer): void {
-    if (!this.#ended) this.#write(frame);
+    if (this.#ended) return;
+    this.#write(frame);
+    this.#pressed ||= this.#full();
   }
 
   forget(topic: Topic): void {
@@ -57,13 +61,16 @@ export class Outgoing {
 
   /** Sends what was missed as far as there is room; gives for how long (ms) it has been behind. */
   catchUp(now: number): number {
+    // Nearly all keep up, and are asked every second.
+    if (this.#missed.size === 0 && !this.#pressed) return 0;
     for (const topic of this.#missed) {
       if (this.#ended || this.#full()) break;
       this.#missed.delete(topic);
       this.#write(this.#snapshot(topic));
     }
-    if (this.#missed.size === 0 && !this.#full()) this.#behindSince = null;
-    else this.#behindSince ??= now;
+    this.#pressed = this.#missed.size > 0 || this.#full();
+    if (this.#pressed) this.#behindSince ??= now;
+    else this.#behindSince = null;
     return this.#behindSince === null ? 0 : now - this.#behindSince;
   }
 

@@ -117,9 +117,8 @@ class Sockets {
     const changed = owners !== this.#owners;
     this.#owners = owners;
     for (const connection of this.#open.keys())
-      void (changed ? connection.recheck() : connection.tend()).catch((error: unknown) =>
-        this.#warn({ error }, "a login cannot be looked at"),
-      );
+      if (connection.tend() || changed)
+        void connection.recheck().catch((error: unknown) => this.#warn({ error }, "a login cannot be looked at"));
   }
 
   close(): void {

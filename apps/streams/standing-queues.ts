@@ -1,4 +1,4 @@
-import { type AdlQueue, type AdlQueues, adlQueues, noQueues, type Side } from "#libs/engine/adl-queues.ts";
+import { type AdlQueue, type AdlQueues, adlQueues, type Side } from "#libs/engine/adl-queues.ts";
 import { limits } from "./limits.ts";
 import type { LiveShard } from "./world.ts";
 
@@ -11,14 +11,15 @@ interface Kept {
 
 /**
  * The queues of deleveraging of a shard, by instrument, each as of its own place in the log: made when they are first asked for, and anew
- * where that was a second ago, but only for so long in one pass, because a book's worth of them at once would hold up everybody.
+ * where that was a second ago, but one at a time and with pauses in proportion, so that a large book's queues grow older rather than hold
+ * everybody up.
  */
 export class StandingQueues implements AdlQueues {
   readonly #kept = new Map<number, Kept>();
   readonly #now: () => number;
   #of: LiveShard | null = null;
-  /** What of this pass is left for it, ms. */
-  #leftMs = 0;
+  /** None is made anew before, monotonic ms. */
+  #restsUntil = Number.NEGATIVE_INFINITY;
 
   constructor(now: () => number) {
     this.#now = now;
@@ -29,10 +30,6 @@ export class StandingQueues implements AdlQueues {
     if (of.engine.machine !== this.#of?.engine.machine) this.#kept.clear();
     this.#of = of;
     return this;
-  }
-
-  passBegins(): void {
-    this.#leftMs = limits.queuesPassMs;
   }
 
   of(instrument: number, side: Side): AdlQueue | null {
@@ -46,12 +43,12 @@ export class StandingQueues implements AdlQueues {
 
   #standing(instrument: number, of: LiveShard): Kept {
     const known = this.#kept.get(instrument);
-    if (known !== undefined && (known.logSeq === of.seq || this.#leftMs <= 0)) return known;
+    if (known?.logSeq === of.seq) return known;
     const from = this.#now();
-    if (known !== undefined && from - known.at < limits.queuesMs) return known;
-    const queues = instrument < 0 ? noQueues : adlQueues(of.engine.machine, new Set([instrument]));
+    if (known !== undefined && (from < this.#restsUntil || from - known.at < limits.queuesMs)) return known;
+    const queues = adlQueues(of.engine.machine, new Set([instrument]));
     const made = { queues, logSeq: of.seq, at: this.#now() };
-    this.#leftMs -= made.at - from;
+    this.#restsUntil = made.at + (made.at - from) * limits.queuesPause;
     this.#kept.set(instrument, made);
     return made;
   }

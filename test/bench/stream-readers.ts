@@ -18,7 +18,7 @@ export interface ReadersTask {
 /** By group: pairs of a frame's position in the log and when it came, UTC ms with fractions. */
 export type Heard = Readonly<Record<string, readonly number[]>>;
 
-const atOnce = 25;
+const atOnce = 200;
 const hourMs = 3_600_000;
 const place = /"logSeq":(\d+)/;
 
