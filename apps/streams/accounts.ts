@@ -13,6 +13,8 @@ import { Screen } from "#libs/engine/screen.ts";
 import type { EventLog } from "./event-log.ts";
 import type { AccountLogs } from "./events.ts";
 import { limits } from "./limits.ts";
+import { Owed, type Owing, urgency } from "./owed.ts";
+import { Ration } from "./ration.ts";
 import { StandingQueues } from "./standing-queues.ts";
 import type { Place, Topic, View } from "./topic.ts";
 import {
@@ -31,7 +33,7 @@ export const isAccountChannel = (name: ChannelName): name is AccountChannel =>
   channelKinds[name].audience === "account";
 
 /** An account that somebody reads something of. */
-export interface Watched {
+export interface Watched extends Owing {
   readonly account: string;
   readonly logs: AccountLogs;
   readonly topics: Map<AccountChannel, Topic>;
@@ -40,8 +42,6 @@ export interface Watched {
   seen: Ratios;
   /** Liquidation prices as they were worked out last; null: they are to be now. */
   prices: KeptPrices | null;
-  /** Monotonic ms. */
-  toldAt: number;
 }
 
 interface Ratios {
@@ -74,19 +74,17 @@ const nothing: Ratios = { ratios: [], machine: null, logSeq: -1 };
 export class Accounts {
   readonly #world: World;
   readonly #now: () => number;
-  /** In the order in which they were told last. */
   readonly #watched = new Map<string, Watched>();
-  /** Those that are to be told because their ratio has moved, or because it is time. */
-  readonly #moved = new Set<Watched>();
-  readonly #late = new Set<Watched>();
+  readonly #owed = new Owed<Watched>();
   readonly #desks = new Map<string, Desk>();
-  /** Until when liquidation prices of accounts whose ratio has moved are worked out, monotonic ms. */
-  #pricesUntil = Number.POSITIVE_INFINITY;
+  /** For liquidation prices of accounts that nothing has happened to. */
+  readonly #pricing: Ration;
 
   /** `now`: monotonic ms. */
   constructor(world: World, now: () => number) {
     this.#world = world;
     this.#now = now;
+    this.#pricing = new Ration(now, limits.pricesPause);
   }
 
   get size(): number {
@@ -103,6 +101,8 @@ export class Accounts {
       told: nothing,
       seen: nothing,
       prices: null,
+      owed: urgency.none,
+      turn: 0,
       toldAt: now,
     };
     this.#watched.set(account, watched);
@@ -114,11 +114,7 @@ export class Accounts {
   told(watched: Watched, now: number): void {
     const of = this.#world.shardOfAccount(watched.account);
     watched.told = of === null ? nothing : this.#ratiosOf(of, watched);
-    watched.toldAt = now;
-    this.#moved.delete(watched);
-    this.#late.delete(watched);
-    // One that was forgotten meanwhile stays so.
-    if (this.#watched.delete(watched.account)) this.#watched.set(watched.account, watched);
+    this.#owed.tell(watched, now);
   }
 
   /** A channel that nobody reads and nobody may come back to. */
@@ -127,44 +123,36 @@ export class Accounts {
     watched?.topics.delete(channel);
     if (watched?.topics.size !== 0) return;
     this.#watched.delete(account);
-    this.#moved.delete(watched);
-    this.#late.delete(watched);
     this.#world.events.unwatch(account);
   }
 
   /**
-   * Accounts that are read and have something new to be told, the most urgent first: those that something has happened to, then those
-   * whose ratio has moved, then those that have waited longest. `framed`: prices have come since it was asked last.
+   * Finds whoever has something new to be told: those that something has happened to, those whose ratio has moved, those that have waited
+   * for long. `framed`: prices have come since it was looked last.
    */
-  due(touched: ReadonlySet<string>, framed: boolean, now: number): Watched[] {
-    this.#pricesUntil = now + limits.pricesPassMs;
-    // Rather with the prices of a frame than a moment before the next.
-    const longMs = limits.atLeastMs + (framed ? -limits.halfFrameMs : limits.halfFrameMs);
-    const unread: Watched[] = [];
-    for (const one of this.#watched.values()) {
-      const isLate = now - one.toldAt >= longMs;
-      // Whoever was told longest ago comes first, so that without new prices the rest need not be looked at.
-      if (!isLate && !framed) break;
-      if (!isRead(one)) {
-        if (isLate) unread.push(one);
-      } else if (framed && this.#ratioMoved(one)) this.#moved.add(one);
-      else if (isLate) this.#late.add(one);
-    }
-    for (const one of unread) this.told(one, now);
-    const urgent = new Set(this.#happened(touched));
-    for (const some of [this.#moved, this.#late]) for (const one of some) urgent.add(one);
-    return [...urgent];
-  }
-
-  #happened(touched: ReadonlySet<string>): Watched[] {
-    const urgent: Watched[] = [];
+  look(touched: ReadonlySet<string>, framed: boolean, now: number): void {
     for (const account of touched) {
       const one = this.#watched.get(account);
       if (one === undefined) continue;
       one.prices = null;
-      if (isRead(one)) urgent.push(one);
+      this.#owed.owe(one, urgency.happened);
     }
-    return urgent;
+    if (framed)
+      for (const one of this.#watched.values())
+        if (one.owed < urgency.moved && this.#ratioMoved(one)) this.#owed.owe(one, urgency.moved);
+    // Rather with the prices of a frame than a moment before the next.
+    this.#owed.oweLate(now - limits.atLeastMs + (framed ? limits.halfFrameMs : -limits.halfFrameMs));
+  }
+
+  /** Who is to be told next, the most urgent first; null: nobody. What nobody reads is not told. */
+  next(now: number): Watched | null {
+    for (let one = this.#owed.next; one !== null; one = this.#owed.next) {
+      if (isRead(one)) return one;
+      // Once it is forgotten it is not looked at any more.
+      if (this.#watched.get(one.account) === one) this.told(one, now);
+      else one.owed = urgency.none;
+    }
+    return null;
   }
 
   /** The views of some channels of an account; null: its shard is not there. One answer of the engine serves them all. */
@@ -201,13 +189,13 @@ export class Accounts {
     answerOf: (machine: Machine, account: string, options: AskOptions) => Answer,
   ): AskedAccount<Answer> {
     const { account } = watched;
-    const queues = this.#deskOf(of).queues.follow(of);
+    const { queues } = this.#deskOf(of);
     const kept = this.#pricesOf(of, watched, now);
-    const answer = answerOf(of.engine.machine, account, {
-      queues,
-      withoutCash: true,
-      ...(kept === null ? {} : { prices: kept.byInstrument }),
-    });
+    const { machine } = of.engine;
+    const answer =
+      kept === null
+        ? this.#pricing.spend(() => answerOf(machine, account, { queues, withoutCash: true }))
+        : answerOf(machine, account, { queues, withoutCash: true, prices: kept.byInstrument });
     const prices = kept ?? this.#keepPrices(of, watched, answer, now);
     const owner = this.#world.ownerOf(account);
     return { of, account, owner, answer, queuesAt: (one) => queues.logSeq(one), pricesAt: prices.logSeq };
@@ -216,9 +204,9 @@ export class Accounts {
   /** Those kept, where they are good enough; null: they are to be worked out. */
   #pricesOf(of: LiveShard, watched: Watched, now: number): KeptPrices | null {
     const { prices } = watched;
-    if (prices === null || now - prices.at >= limits.pricesMs) return null;
-    const { ratios } = this.#ratiosOf(of, watched);
-    return differ(ratios, prices.ratios) && this.#now() < this.#pricesUntil ? null : prices;
+    if (prices === null) return null;
+    const aged = now - prices.at >= limits.pricesMs || differ(this.#ratiosOf(of, watched).ratios, prices.ratios);
+    return aged && this.#pricing.open ? null : prices;
   }
 
   #keepPrices(of: LiveShard, watched: Watched, { positions }: AccountRisk, now: number): KeptPrices {
@@ -250,11 +238,16 @@ export class Accounts {
     return watched.seen;
   }
 
-  #deskOf({ shard, engine: { machine } }: LiveShard): Desk {
-    const known = this.#desks.get(shard);
+  #deskOf(of: LiveShard): Desk {
+    const { machine } = of.engine;
+    const known = this.#desks.get(of.shard);
     if (known?.machine === machine) return known;
-    const made = { machine, screen: new Screen(machine.book, machine.compiled), queues: new StandingQueues(this.#now) };
-    this.#desks.set(shard, made);
+    const made = {
+      machine,
+      screen: new Screen(machine.book, machine.compiled),
+      queues: new StandingQueues(of, this.#now),
+    };
+    this.#desks.set(of.shard, made);
     return made;
   }
 }

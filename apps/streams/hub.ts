@@ -36,11 +36,7 @@ export class Hub {
   /** From a frame's effect here until everybody it concerned was told. */
   readonly #telling = new Samples();
   readonly #warn: (fields: object, message: string) => void;
-  /** Accounts still to be told in this pass, and what had happened when it began. */
-  #backlog: Watched[] = [];
-  /** How many of them have been told. */
-  #told = 0;
-  #touched = new Set<string>();
+  /** When the first frame of prices came that not everybody it concerned has been told of. */
   #movedAt: number | null = null;
   /** The highest sequence of any channel that was forgotten. */
   #forgottenSeq = 0;
@@ -104,7 +100,7 @@ export class Hub {
     while (!signal.aborted) {
       this.#due = false;
       this.pass();
-      while (this.#waiting && !this.#due && !signal.aborted) {
+      while (this.#owing && !this.#due && !signal.aborted) {
         await immediately();
         this.#tellAccounts();
       }
@@ -118,18 +114,16 @@ export class Hub {
     const { touched, movedAt } = world.taken();
     const at = now();
     this.#passedAt = at;
-    for (const account of touched) this.#touched.add(account);
     this.#movedAt ??= movedAt;
+    this.#accounts.look(touched, movedAt !== null, at);
     if (world.live() === null) return;
     this.#tellBoards(at);
-    this.#backlog = this.#accounts.due(this.#touched, movedAt !== null, at);
-    this.#told = 0;
     this.#tellAccounts();
     if (at - this.#sweptAt >= limits.atLeastMs) this.#sweep(at);
   }
 
-  get #waiting(): boolean {
-    return this.#told < this.#backlog.length;
+  get #owing(): boolean {
+    return this.#accounts.next(this.#parts.now()) !== null;
   }
 
   async #rest(): Promise<void> {
@@ -214,25 +208,20 @@ export class Hub {
       ages.set(shard, age);
       return age;
     };
-    while (this.#told < this.#backlog.length && now() < until) {
-      this.#tellAccount(this.#backlog[this.#told] as Watched, ageOf);
-      this.#told += 1;
+    for (let at = now(); at < until; at = now()) {
+      const one = this.#accounts.next(at);
+      if (one === null) {
+        if (this.#movedAt !== null) this.#telling.add(at - this.#movedAt);
+        this.#movedAt = null;
+        return;
+      }
+      this.#tellAccount(one, at, ageOf);
     }
-    if (this.#waiting) return;
-    this.#backlog = [];
-    this.#told = 0;
-    if (this.#movedAt !== null) this.#telling.add(now() - this.#movedAt);
-    this.#movedAt = null;
-    // What nobody reads of is of no interest.
-    this.#touched.clear();
   }
 
-  #tellAccount(watched: Watched, ageOf: (shard: string | null) => number | null): void {
-    const { now } = this.#parts;
-    const at = now();
+  #tellAccount(watched: Watched, at: number, ageOf: (shard: string | null) => number | null): void {
     const late = at - watched.toldAt >= limits.atLeastMs - limits.halfFrameMs;
     const channels = [...watched.topics].flatMap(([name, { readers }]) => (readers.size > 0 ? [name] : []));
-    this.#touched.delete(watched.account);
     this.#accounts.told(watched, at);
     try {
       const views = this.#accounts.views(watched, channels, at);

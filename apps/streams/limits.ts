@@ -26,8 +26,8 @@ export const limits = {
   ratioChange: 0.001,
   /** Liquidation prices of an account that nothing happens to are worked out anew so often at least. */
   pricesMs: 10_000,
-  /** Of a pass, for liquidation prices of accounts whose ratio has moved; those that come later keep theirs until the next. */
-  pricesPassMs: 5,
+  /** Those of accounts that nothing has happened to: then none for so many times as long as they took. */
+  pricesPause: 4,
   /** Accounts are worked out so long at a stretch; then sockets and the journal have their turn. */
   passMs: 10,
   /** Whoever is due is looked for so often where nothing is committed, and at most so often where only prices stand still. */

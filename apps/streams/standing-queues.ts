@@ -1,5 +1,6 @@
 import { type AdlQueue, type AdlQueues, adlQueues, type Side } from "#libs/engine/adl-queues.ts";
 import { limits } from "./limits.ts";
+import { Ration } from "./ration.ts";
 import type { LiveShard } from "./world.ts";
 
 interface Kept {
@@ -17,23 +18,18 @@ interface Kept {
 export class StandingQueues implements AdlQueues {
   readonly #kept = new Map<number, Kept>();
   readonly #now: () => number;
-  #of: LiveShard | null = null;
-  /** None is made anew before, monotonic ms. */
-  #restsUntil = Number.NEGATIVE_INFINITY;
+  readonly #ration: Ration;
+  readonly #of: LiveShard;
 
-  constructor(now: () => number) {
-    this.#now = now;
-  }
-
-  /** What is asked from now on is asked of this book. */
-  follow(of: LiveShard): this {
-    if (of.engine.machine !== this.#of?.engine.machine) this.#kept.clear();
+  /** `now`: monotonic ms. */
+  constructor(of: LiveShard, now: () => number) {
     this.#of = of;
-    return this;
+    this.#now = now;
+    this.#ration = new Ration(now, limits.queuesPause);
   }
 
   of(instrument: number, side: Side): AdlQueue | null {
-    return this.#of === null ? null : this.#standing(instrument, this.#of).queues.of(instrument, side);
+    return this.#standing(instrument).queues.of(instrument, side);
   }
 
   /** Position in the log that the queues of an instrument are as of. */
@@ -41,14 +37,13 @@ export class StandingQueues implements AdlQueues {
     return this.#kept.get(instrument)?.logSeq ?? 0;
   }
 
-  #standing(instrument: number, of: LiveShard): Kept {
+  #standing(instrument: number): Kept {
+    const of = this.#of;
     const known = this.#kept.get(instrument);
     if (known?.logSeq === of.seq) return known;
-    const from = this.#now();
-    if (known !== undefined && (from < this.#restsUntil || from - known.at < limits.queuesMs)) return known;
-    const queues = adlQueues(of.engine.machine, new Set([instrument]));
+    if (known !== undefined && (this.#now() - known.at < limits.queuesMs || !this.#ration.open)) return known;
+    const queues = this.#ration.spend(() => adlQueues(of.engine.machine, new Set([instrument])));
     const made = { queues, logSeq: of.seq, at: this.#now() };
-    this.#restsUntil = made.at + (made.at - from) * limits.queuesPause;
     this.#kept.set(instrument, made);
     return made;
   }

@@ -20,7 +20,7 @@ export interface WorldParts {
   readonly onAdvanced: () => void;
 }
 
-/** A shard with its book, current. */
+/** A shard with its book, current: what it says is so as long as nothing is awaited. */
 export interface LiveShard {
   readonly shard: string;
   readonly engine: Engine;
@@ -37,6 +37,37 @@ interface Seen {
   advancedAt: number;
 }
 
+class Live implements LiveShard {
+  readonly #replica: Replica;
+  readonly #seen: Seen;
+
+  constructor(replica: Replica, seen: Seen) {
+    this.#replica = replica;
+    this.#seen = seen;
+  }
+
+  get shard(): string {
+    return this.#replica.shard;
+  }
+  get engine(): Engine {
+    const { engine } = this.#replica;
+    if (engine === null) throw new Error(`shard ${this.shard} is not current`);
+    return engine;
+  }
+  get seq(): number {
+    return this.#replica.seq;
+  }
+  get entries(): number {
+    return this.#replica.entries;
+  }
+  get framedAt(): number | null {
+    return this.#seen.framedAt;
+  }
+  get advancedAt(): number {
+    return this.#seen.advancedAt;
+  }
+}
+
 /** Every shard's committed book, and what has happened in them lately. */
 export class World {
   readonly events = new Events();
@@ -47,6 +78,7 @@ export class World {
   readonly replicas: readonly Replica[];
   readonly #parts: WorldParts;
   readonly #seen = new Map<string, Seen>();
+  readonly #live = new Map<string, LiveShard>();
   /** Accounts that something was said of, and whether prices moved, since they were taken. */
   #touched = new Set<string>();
   #movedAt: number | null = null;
@@ -56,8 +88,9 @@ export class World {
   constructor(parts: WorldParts) {
     this.#parts = parts;
     this.replicas = parts.shards.map((shard) => {
-      this.#seen.set(shard, { framedAt: null, advancedAt: performance.now() });
-      return new Replica({
+      const seen: Seen = { framedAt: null, advancedAt: performance.now() };
+      this.#seen.set(shard, seen);
+      const replica = new Replica({
         ...parts,
         shard,
         observe: (engine, applied, entry) => this.#observe(shard, engine, applied, entry),
@@ -67,6 +100,8 @@ export class World {
           parts.onAdvanced();
         },
       });
+      this.#live.set(shard, new Live(replica, seen));
+      return replica;
     });
   }
 
@@ -87,6 +122,8 @@ export class World {
 
   /** The shard of an account: the one that has it, else the one that would. Null: it is not there yet. */
   shardOfAccount(account: string): LiveShard | null {
+    const [only, second] = this.replicas;
+    if (only !== undefined && second === undefined) return this.#liveOf(only);
     const holder = this.replicas.find(({ engine }) => (engine?.machine.book.findAccount(account) ?? -1) >= 0);
     const shard = holder?.shard ?? shardOf(this.ownerOf(account), this.#parts.shards);
     const replica = this.replicas.find((one) => one.shard === shard);
@@ -127,8 +164,8 @@ export class World {
     return taken;
   }
 
-  #liveOf({ shard, engine, seq, entries }: Replica): LiveShard | null {
-    return engine === null ? null : { shard, engine, seq, entries, ...this.#seenOf(shard) };
+  #liveOf(replica: Replica): LiveShard | null {
+    return replica.engine === null ? null : (this.#live.get(replica.shard) as LiveShard);
   }
 
   #seenOf(shard: string): Seen {

@@ -1,0 +1,83 @@
+/** Why somebody is to be told; the higher, the sooner. */
+export const urgency = { none: 0, late: 1, moved: 2, happened: 3 } as const;
+export type Urgency = (typeof urgency)[keyof typeof urgency];
+
+export interface Owing {
+  owed: Urgency;
+  /** Its place among those who are owed something. */
+  turn: number;
+  /** Monotonic ms. */
+  toldAt: number;
+}
+
+interface Place<One> {
+  readonly one: One;
+  readonly turn: number;
+}
+
+/** First in, first out; what was taken is let go of once there is nothing left. */
+class Line<Item> {
+  #items: Item[] = [];
+  #taken = 0;
+
+  get first(): Item | undefined {
+    return this.#items[this.#taken];
+  }
+
+  add(item: Item): void {
+    this.#items.push(item);
+  }
+
+  drop(): void {
+    this.#taken += 1;
+    if (this.#taken * 2 < this.#items.length) return;
+    this.#items = this.#items.slice(this.#taken);
+    this.#taken = 0;
+  }
+}
+
+/**
+ * Who is to be told next, the most urgent first and of equals the one that has waited longest. Each step costs the same however many
+ * there are: a place that somebody who was told, or became more urgent, has left behind is passed over.
+ */
+export class Owed<One extends Owing> {
+  /** In the order in which they were told. */
+  readonly #told = new Line<{ readonly one: One; readonly at: number }>();
+  readonly #lines = { 3: new Line<Place<One>>(), 2: new Line<Place<One>>(), 1: new Line<Place<One>>() };
+  #turns = 0;
+
+  owe(one: One, why: 1 | 2 | 3): void {
+    if (one.owed >= why) return;
+    one.owed = why;
+    one.turn = this.#turns += 1;
+    this.#lines[why].add({ one, turn: one.turn });
+  }
+
+  /** It is told at a time that is no earlier than any before. */
+  tell(one: One, now: number): void {
+    one.owed = urgency.none;
+    one.toldAt = now;
+    this.#told.add({ one, at: now });
+  }
+
+  /** Whoever was told at `before` or earlier is late. */
+  oweLate(before: number): void {
+    for (let next = this.#told.first; next !== undefined && next.at <= before; next = this.#told.first) {
+      this.#told.drop();
+      if (next.one.toldAt === next.at) this.owe(next.one, urgency.late);
+    }
+  }
+
+  /** Null: nobody is owed anything. It is given again until it is told. */
+  get next(): One | null {
+    for (const why of [urgency.happened, urgency.moved, urgency.late] as const) {
+      const line = this.#lines[why];
+      for (let place = line.first; place !== undefined; place = line.first) {
+        const { one, turn } = place;
+        if (one.turn === turn && one.owed === why) return one;
+        line.drop();
+      }
+    }
+    return null;
+  }
+}
