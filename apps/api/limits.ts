@@ -30,6 +30,7 @@ export const limits = {
   /** How long a command waits for what becomes true by it, before it is answered 202. */
   appliedMs: 3_000,
   proposalMs: 3_600_000,
+  capsRetry: { attempts: 20, firstMs: 250, maxMs: 60_000 },
   /** How old the newest frame may be by which a settlement's price is measured. */
   settlementFrameMs: 5_000,
   dryRunValidMs: 15 * 60_000,

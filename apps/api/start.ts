@@ -8,6 +8,7 @@ import {
   readApiKey,
 } from "#libs/adapters/postgres/index.ts";
 import { type Access, createAccess } from "#libs/access/index.ts";
+import { retry } from "#libs/process/backoff.ts";
 import { clockFrom } from "#libs/process/clock.ts";
 import type { App } from "#libs/process/lifecycle.ts";
 import { readSettings, type Settings } from "#libs/process/settings.ts";
@@ -76,6 +77,14 @@ async function serve(app: App, parts: Parts): Promise<void> {
   logger.info({ url, port: Number(new URL(url).port) }, "serving");
 }
 
+/** A cap of an asset that the rules do not list binds nothing: most likely its name is mistyped. Throws where no shard has run yet. */
+async function tellUnlistedCaps({ settings, rules, logger }: Parts): Promise<void> {
+  const { assets } = (await rules.now()).document;
+  const capped = new Set([...settings.commandAssetMax.keys(), ...settings.dayAssetMax.keys()]);
+  const unlisted = [...capped].filter((asset) => !assets.some(({ id }) => id === asset));
+  if (unlisted.length > 0) logger.warn({ assets: unlisted }, "caps of assets that the rules do not list");
+}
+
 /** Wires the process together; returns when it serves. Several may run at once: what they share is in the database. */
 export async function startApi(app: App): Promise<void> {
   const settings = readSettings(undefined, ["nats", "database"]);
@@ -104,7 +113,11 @@ export async function startApi(app: App): Promise<void> {
   const prices = new Prices(bus, first);
   app.onStop(() => prices.stop());
   const rules = new RulesInForce(db, first);
-  await serve(app, { settings, db, bus, access, clock: clockFrom(settings.clock), rules, prices, logger, metrics });
+  const parts = { settings, db, bus, access, clock: clockFrom(settings.clock), rules, prices, logger, metrics };
+  await serve(app, parts);
+  void retry(async () => tellUnlistedCaps(parts), { ...limits.capsRetry, signal: app.signal }).catch((error: unknown) =>
+    logger.warn({ error }, "caps were not compared with the rules"),
+  );
   const sweeping = sweep(db, logger, app.signal);
   app.onStop(async () => sweeping);
   ready = true;

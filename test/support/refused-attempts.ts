@@ -1,5 +1,6 @@
 import { createHash } from "node:crypto";
 import { expect } from "vitest";
+import { payloadHashOf } from "#apps/api/commands/hashes.ts";
 import { run } from "#apps/cli/program.ts";
 import { requestText } from "#libs/access/index.ts";
 import { createApiKey, revokeTokens } from "#libs/adapters/postgres/index.ts";
@@ -49,9 +50,9 @@ async function refusedAttempts(exchange: ApiExchange, desk: Desk): Promise<Recor
   await halt("viewer:v-limited", { "content-type": "text/plain" });
 
   const much = { account: "bob", asset: "USDT", amount: "10000001" };
-  const proposal = (await desk.command("adjust", "officer:f-own", much)).body;
+  await desk.command("adjust", "officer:f-caps", much);
+  const proposal = (await desk.command("adjust", "officer:f-own", { ...much, amount: "1" })).body;
   await desk.approve(proposal, "officer:f-own");
-  await desk.approve(proposal, "officer:f-caps");
   await desk.approve({ ...proposal, payloadHash: "0".repeat(64) }, "officer:f-other");
   await exchange.post(`/v1/commands/${proposal.id}/approve`, "operator:o-tries", {});
   const { id, payloadHash } = proposal;
@@ -61,7 +62,7 @@ async function refusedAttempts(exchange: ApiExchange, desk: Desk): Promise<Recor
     what("command.halt", "v-tries", { code: "forbidden", bodyHash, credential: { key: "viewing" } }),
     what("command.halt", "key:viewing", { code: "signature_wrong", login: "not verified", bodyHash }),
     what("command.approve", "f-own", { code: "own_proposal", id, payloadHash }),
-    what("command.approve", "f-caps", { code: "cap_exceeded", id, payloadHash }),
+    what("command.adjust", "f-caps", { code: "cap_exceeded", payloadHash: payloadHashOf("adjust", much) }),
     what("command.approve", "f-other", { code: "payload_changed", id, payloadHash: "0".repeat(64) }),
     what("command.approve", "o-tries", { code: "forbidden", id, payloadHash: null }),
   ];

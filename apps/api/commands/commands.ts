@@ -19,7 +19,7 @@ import { ApiRefused } from "../http/refused.ts";
 import { limits } from "../limits.ts";
 import type { Parts } from "../parts.ts";
 import type { EntityProposals } from "../reading/entities.ts";
-import { askingOf, execute, expectDryRun, prepared } from "./execute.ts";
+import { askingOf, execute, expectDryRun, expectWithinCommandCaps, prepared } from "./execute.ts";
 import { payloadHashOf, requestHashOf } from "./hashes.ts";
 import { outcomeOf, type Outcomes, type Waiting } from "./outcomes.ts";
 import { viewOf } from "./view.ts";
@@ -70,6 +70,7 @@ export class Commands {
     const taken = await this.#inTransaction(id, async (db, trace, waiting) => {
       const asking = { operation, payload, reason };
       const ready = await prepared(this.#parts, db, asking);
+      expectWithinCommandCaps(this.#parts, ready.plan);
       const { secondPerson } = ready.plan;
       await expectDryRun(db, operation, asked, secondPerson);
       const state = secondPerson === null ? "pending" : "proposed";

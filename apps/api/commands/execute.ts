@@ -16,7 +16,7 @@ import { limits } from "../limits.ts";
 import type { Parts } from "../parts.ts";
 import { type Asking, isRuleOperation } from "./operations.ts";
 import type { Waiting } from "./outcomes.ts";
-import { type Moved, type Plan, planOf, shardsOf } from "./plans.ts";
+import { type Plan, planOf, shardsOf } from "./plans.ts";
 
 /** What must hold before anything of a command is written. Locks the order of operators' entries until the transaction ends. */
 export async function prepared(
@@ -40,15 +40,24 @@ export async function expectDryRun(
   if (!made) throw new ApiRefused("dry_run_missing");
 }
 
-/** How much one command, and all commands of a UTC day, may move: in USD, and of its asset. */
-async function expectWithinCaps({ settings }: Parts, db: Queryable, { asset, units, usd }: Moved): Promise<void> {
-  const today = await movedToday(db, asset);
-  const ofAsset = (caps: ReadonlyMap<string, string>): string | null => caps.get(asset) ?? null;
+const capOf = (caps: ReadonlyMap<string, string>, asset: string): string | null => caps.get(asset) ?? null;
+
+/** How much one command may move, in USD and of its asset: nobody is asked to approve what may not be carried out. */
+export function expectWithinCommandCaps({ settings }: Parts, { moved }: Plan): void {
+  if (moved === null) return;
+  const { asset, units, usd } = moved;
   expectWithin("one command may move", usd, settings.commandUsdMax, "USD");
-  expectWithin("one command may move", units, ofAsset(settings.commandAssetMax), asset);
+  expectWithin("one command may move", units, capOf(settings.commandAssetMax, asset), asset);
+}
+
+/** How much all commands of a UTC day may. */
+async function expectWithinDayCaps({ settings }: Parts, db: Queryable, { moved }: Plan): Promise<void> {
+  if (moved === null) return;
+  const { asset, units, usd } = moved;
+  const today = await movedToday(db, asset);
   expectWithin("commands of a day may move", usd.plus(Rational.parse(today.usd)), settings.dayUsdMax, "USD");
   const all = units.plus(Rational.parse(today.units));
-  expectWithin("commands of a day may move", all, ofAsset(settings.dayAssetMax), asset);
+  expectWithin("commands of a day may move", all, capOf(settings.dayAssetMax, asset), asset);
 }
 
 /** `cap`: null, there is none. */
@@ -77,7 +86,8 @@ export async function execute(
   execution: Execution,
 ): Promise<void> {
   const { id, trace, waiting, actor, audit } = execution;
-  if (plan.moved !== null) await expectWithinCaps(parts, db, plan.moved);
+  expectWithinCommandCaps(parts, plan);
+  await expectWithinDayCaps(parts, db, plan);
   const entries: CommandEntry[] = [];
   for (const { shard, body } of plan.entries) {
     const entry = { source: sources.operator, shard, key: `command-${id}`, body, t: parts.clock.now(), trace };
