@@ -1,10 +1,10 @@
+import { randomUUID } from "node:crypto";
 import { join } from "node:path";
 import { rootFolder } from "#libs/process/root.ts";
 import { spawnApp } from "#libs/process/spawn-app.ts";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import type { AccountReply } from "#libs/contracts/live/margin.ts";
-import type { Role } from "#libs/access/index.ts";
 import { secretOfKey, sign, streamLogin } from "#libs/access/index.ts";
 import {
   createApiKey,
@@ -12,12 +12,13 @@ import {
   factsOfNames,
   openDatabase,
   revokeApiKey,
+  revokeTokens,
 } from "#libs/adapters/postgres/index.ts";
 import { closeCodes } from "#libs/contracts/stream/codes.ts";
 import { exchangeRules, LiveExchange } from "#test/support/live-exchange.ts";
 import { RawStream } from "#test/support/raw-stream.ts";
 import { StreamProcess } from "#test/support/stream-process.ts";
-import { table } from "#test/support/table.ts";
+import { loginStates, people, type Person, rightsOf, signatureIn, tokenIn } from "#test/support/stream-rights.ts";
 
 /** Beside the bitcoin a thin market, which takes little of a big position: a provider and the fund take some more of it. */
 const thin = { id: "ETH-PERP", base: "ETH", index: "ETH", tick: "0.1", tiers: [{ from: "0", im: "0.02", mm: "0.01" }] };
@@ -180,128 +181,82 @@ async function recorded(account: string, names: readonly string[]): Promise<Read
   return facts.flatMap(({ receipt: _receipt, trace: _trace, ...fact }) => (fact["account"] === account ? [fact] : []));
 }
 
-/*
- * Who may read what, by hand. `bob` is an account that nobody's entity has, `alpha` one of the entity `fund`, `fund` an account that bears an
- * entity's name. y: subscribed; f: forbidden.
- */
-const rights = table(`
-  channel            | bob | fund | viewer | operator | officer | admin
-  margin.bob         | y   | f    | y      | y        | y       | f
-  margin.alpha       | f   | y    | y      | y        | y       | f
-  margin.beta        | f   | y    | y      | y        | y       | f
-  margin.fund        | f   | f    | y      | y        | y       | f
-  margin.nobody      | f   | f    | y      | y        | y       | f
-  positions.bob      | y   | f    | y      | y        | y       | f
-  positions.alpha    | f   | y    | y      | y        | y       | f
-  orders.bob         | y   | f    | y      | y        | y       | f
-  orders.alpha       | f   | y    | y      | y        | y       | f
-  liquidations.bob   | y   | f    | y      | y        | y       | f
-  liquidations.alpha | f   | y    | y      | y        | y       | f
-  adl.bob            | y   | f    | y      | y        | y       | f
-  adl.alpha          | f   | y    | y      | y        | y       | f
-  margin.insurance   | f   | f    | y      | y        | y       | f
-  marks              | y   | y    | y      | y        | y       | y
-  funding            | y   | y    | y      | y        | y       | y
-  halts              | y   | y    | y      | y        | y       | y
-  fund               | y   | y    | y      | y        | y       | y
-  overview           | f   | f    | y      | y        | y       | f
-  sagas              | f   | f    | y      | y        | y       | f
-  alerts             | f   | f    | y      | y        | y       | f
-  instrument.BTC-PERP | f  | f    | y      | y        | y       | f
-  facts              | f   | f    | y      | y        | y       | f
-`);
-const people: Readonly<
-  Record<Exclude<keyof (typeof rights)[number], "channel">, readonly [role: Role, owner: string | null]>
-> = {
-  bob: ["trader", "bob"],
-  fund: ["trader", "fund"],
-  viewer: ["viewer", null],
-  operator: ["operator", null],
-  officer: ["officer", null],
-  admin: ["admin", null],
-};
+/** Credentials of a person, by either method. */
+async function credentialsOf(person: Person, method: "token" | "key"): Promise<object> {
+  const [roles, owner] = people[person];
+  if (method === "token") return { token: await streams.token(roles, owner, person) };
+  await createApiKey(db, { id: person, subject: person, owner, roles, label: "", expiresAt: null });
+  const [timestamp, nonce] = [Date.now(), randomUUID()];
+  const signature = sign(secretOfKey(streams.keySecret, person), String(timestamp), nonce, streamLogin);
+  return { key: person, timestamp, nonce, signature };
+}
 
-test.each(Object.entries(people))(
-  "E03 %s reads what is theirs, and not a byte of what is not",
-  async (name, [role, owner]) => {
-    const stream = await RawStream.loggedIn(streams.url, await streams.token([role], owner, name));
-    const stranger = await RawStream.open(streams.url);
-    for (const row of rights) {
-      const expected = row[name as keyof typeof people] === "y" ? "ok" : "forbidden";
-      expect(await stream.verdict({ op: "subscribe", channels: [row.channel] }), row.channel).toBe(expected);
-      expect(await stranger.verdict({ op: "subscribe", channels: [row.channel] })).toBe("not_authenticated");
-      if (expected === "ok") await stream.until((frame) => frame["ch"] === row.channel);
-      else expect(stream.of(row.channel)).toEqual([]);
-    }
-    // One channel that is not theirs takes the whole request with it.
-    const mixed = [
-      "marks",
-      ...rights.flatMap((row) => (row[name as keyof typeof people] === "f" ? [row.channel] : [])),
-    ];
-    if (mixed.length > 1) {
-      expect(await stream.verdict({ op: "unsubscribe", channels: ["marks"] })).toBe("ok");
-      expect(await stream.verdict({ op: "subscribe", channels: mixed })).toBe("forbidden");
-      expect(await stream.verdict({ op: "unsubscribe", channels: ["marks"] })).toBe("not_subscribed");
-    }
-    await stream.close();
-    await stranger.close();
-  },
+const methods = ["token", "key"] as const;
+const logins = (Object.keys(people) as Person[]).flatMap((person) =>
+  methods.map((method): [Person, (typeof methods)[number]] => [person, method]),
 );
 
-test("E02 logins that are replayed, forged, altered, expired or revoked are refused, and the connection with them", async () => {
-  const key = { id: "bot", subject: "bot", owner: "bob", roles: ["trader"], label: "test", expiresAt: null };
-  await createApiKey(db, key);
-  const signed = (
-    nonce: string,
-    at = Date.now(),
-    secret = secretOfKey(streams.keySecret, "bot"),
-    what = streamLogin,
-  ) => ({
-    op: "auth",
-    key: "bot",
-    timestamp: at,
-    nonce,
-    signature: sign(secret, String(at), nonce, what),
-  });
-  const login = async (request: object): Promise<string> => {
-    const stream = await RawStream.open(streams.url);
-    const verdict = await stream.verdict(request);
-    if (verdict === "ok") await stream.close();
-    else expect(await stream.closed).toBe(closeCodes.unauthorised);
-    return verdict;
-  };
-  const good = signed("nonce-0001");
-  expect(await login(good)).toBe("ok");
-  expect(await login(good)).toBe("nonce_used");
-  expect(await login({ ...signed("nonce-0002"), timestamp: Date.now() + 1 })).toBe("signature_wrong");
-  expect(await login({ ...signed("nonce-0003"), nonce: "nonce-0004" })).toBe("signature_wrong");
-  expect(await login(signed("nonce-0005", Date.now(), "another secret"))).toBe("signature_wrong");
-  expect(await login(signed("nonce-0006", Date.now(), undefined, "GET /v1/other"))).toBe("signature_wrong");
-  expect(await login(signed("nonce-0007", Date.now() - 6_000))).toBe("timestamp_outside");
-  expect(await login(signed("nonce-0008", Date.now() + 6_000))).toBe("timestamp_outside");
-  expect(await login({ ...signed("nonce-0009"), key: "another" })).toBe("signature_wrong");
-  await revokeApiKey(db, "bot");
-  expect(await login(signed("nonce-0010"))).toBe("key_revoked");
+test.each(logins)("E03 %s by %s reads what is theirs, and not a byte of what is not", async (person, method) => {
+  const stream = await RawStream.open(streams.url);
+  const stranger = await RawStream.open(streams.url);
+  expect(await stream.verdict({ op: "auth", ...(await credentialsOf(person, method)) })).toBe("ok");
+  const rights = rightsOf(person);
+  for (const [channel, may] of rights) {
+    expect(await stream.verdict({ op: "subscribe", channels: [channel] }), channel).toBe(may ? "ok" : "forbidden");
+    if (may) await stream.until((frame) => frame["ch"] === channel);
+    else expect(stream.of(channel)).toEqual([]);
+    expect(await stranger.verdict({ op: "subscribe", channels: [channel] })).toBe("not_authenticated");
+  }
+  // One channel that is not theirs takes the whole request with it.
+  const forbidden = rights.flatMap(([channel, may]) => (may ? [] : [channel]));
+  if (forbidden.length > 0) {
+    expect(await stream.verdict({ op: "unsubscribe", channels: ["marks"] })).toBe("ok");
+    expect(await stream.verdict({ op: "subscribe", channels: ["marks", ...forbidden] })).toBe("forbidden");
+    for (const op of ["unsubscribe", "resync"])
+      expect(await stream.verdict({ op, channels: ["marks"] })).toBe("not_subscribed");
+  }
+  expect(stranger.frames.filter((frame) => frame["ch"] !== undefined)).toEqual([]);
+  await Promise.all([stream.close(), stranger.close()]);
+});
 
-  const token = await streams.token(["trader"], "bob");
-  const [head, body = "", tail] = token.split(".");
-  const claims = {
-    ...(JSON.parse(Buffer.from(body, "base64url").toString()) as object),
-    roles: ["officer"],
-    owner: null,
-  };
-  const altered = [head, Buffer.from(JSON.stringify(claims)).toString("base64url"), tail].join(".");
-  expect(await login({ op: "auth", token: altered })).toBe("token_malformed");
-  expect(
-    await login({ op: "auth", token: await streams.token(["trader"], "bob", "x", 1_000, Date.now() - 60_000) }),
-  ).toBe("token_expired");
-  expect(await login({ op: "auth", token: "none" })).toBe("token_malformed");
+/** What a login is told; who is refused gets nothing of what is asked for in the same breath. */
+async function verdictOf(login: object): Promise<string> {
+  const stream = await RawStream.open(streams.url);
+  const answer = stream.verdict({ op: "auth", ...login });
+  stream.say({ op: "subscribe", id: "early", channels: ["marks", "margin.bob"] });
+  const verdict = await answer;
+  if (verdict === "ok") await stream.close();
+  else {
+    expect(await stream.closed).toBe(closeCodes.unauthorised);
+    expect(stream.frames.filter(({ ch, ok }) => ch !== undefined || ok === true)).toEqual([]);
+  }
+  return verdict;
+}
+
+test.each(loginStates)("E02 a login that is $state: by token $token, by key $key", async ({ state, token, key }) => {
+  for (const [expected, made] of [
+    [token, tokenIn],
+    [key, signatureIn],
+  ] as const) {
+    if (expected === "-") continue;
+    const told: string[] = [];
+    for (const login of await made(state, streams, db)) told.push(await verdictOf(login));
+    expect(told.at(-1)).toBe(expected);
+  }
 });
 
 test("who loses an account while connected is told no more of it, and a login that ends ends the connection", async () => {
   const brief = await RawStream.loggedIn(streams.url, await streams.token(["trader"], "bob", "brief", 2_000));
   const stream = await as("fund");
   expect(await stream.verdict({ op: "subscribe", channels: ["margin.alpha", "margin.beta"] })).toBe("ok");
+  // Whose logins are revoked is looked at with everybody else's when rules change, and now and then.
+  const revoked = [await RawStream.open(streams.url), await RawStream.open(streams.url)];
+  for (const [at, made] of [tokenIn, signatureIn].entries()) {
+    const [login] = await made("good", streams, db);
+    expect(await revoked[at]?.verdict({ op: "auth", ...login })).toBe("ok");
+    expect(await revoked[at]?.verdict({ op: "subscribe", channels: ["margin.bob"] })).toBe("ok");
+  }
+  for (const { frames } of revoked) await revoke(frames.find(({ login }) => login !== undefined)?.["login"]);
   await exchange.enter({ k: "rules", document: { ...rules, entities: { fund: { accounts: ["beta"] } } } });
   const lost = await stream.until((frame) => frame["ok"] === false);
   expect(lost).toMatchObject({ id: null, error: { code: "forbidden", ch: "margin.alpha" } });
@@ -310,8 +265,15 @@ test("who loses an account while connected is told no more of it, and a login th
   expect(stream.frames.slice(from).filter((frame) => frame["ch"] === "margin.alpha")).toEqual([]);
   expect(await stream.verdict({ op: "subscribe", channels: ["margin.alpha"] })).toBe("forbidden");
   await stream.close();
-  expect(await brief.closed).toBe(closeCodes.unauthorised);
+  for (const one of [brief, ...revoked]) expect(await one.closed).toBe(closeCodes.unauthorised);
 });
+
+/** Everything that a principal logs in with. */
+async function revoke(login: unknown): Promise<void> {
+  const { principal } = login as { readonly principal: string };
+  await revokeTokens(db, principal, Date.now() + 60_000);
+  await revokeApiKey(db, principal);
+}
 
 test("the examples do what they say", async () => {
   const at = (name: string): string => join(rootFolder, "docs/examples/streams", name);
