@@ -79,8 +79,9 @@ async function serve(app: App, parts: Parts): Promise<void> {
 
 /** A cap of an asset that the rules do not list binds nothing: most likely its name is mistyped. Throws where no shard has run yet. */
 async function tellUnlistedCaps({ settings, rules, logger }: Parts): Promise<void> {
-  const { assets } = (await rules.now()).document;
   const capped = new Set([...settings.commandAssetMax.keys(), ...settings.dayAssetMax.keys()]);
+  if (capped.size === 0) return;
+  const { assets } = (await rules.now()).document;
   const unlisted = [...capped].filter((asset) => !assets.some(({ id }) => id === asset));
   if (unlisted.length > 0) logger.warn({ assets: unlisted }, "caps of assets that the rules do not list");
 }
