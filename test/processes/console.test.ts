@@ -107,7 +107,7 @@ test("a liquidation is a timeline with prices and money", async () => {
     .getByText(/^(reduced|closed)$/)
     .waitFor();
   const money = page.getByRole("table", { name: "Money of this liquidation, by asset" });
-  expect(await money.getByRole("row").nth(1).innerText()).toMatch(/^USDT\s+[\d,.]+\s+[\d,.–]+\s+−[\d,.]+/);
+  expect(await money.getByRole("row").nth(1).innerText()).toMatch(/^USDT\s+[\d,.]+\s+(?:[\d,.]+\s+)?−[\d,.]+/);
   await timeline
     .getByText(/closes [\d,.]+ USDT · mark 48,250/)
     .first()

@@ -4,7 +4,7 @@ import type { SagasData } from "#libs/contracts/stream/operators.ts";
 import type { Static } from "typebox";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type Answer, useAnswer } from "../answers.ts";
-import { duration, instant, usd, whole } from "../format.ts";
+import { duration, moment, usd } from "../format.ts";
 import { stageNames } from "../liquidation-stages.ts";
 import { hrefOf } from "../routes.ts";
 import { moneyText, outcomeMeaning, outcomeTone, stageText, stageTone } from "../saga-text.ts";
@@ -15,7 +15,7 @@ import { Table } from "./table.tsx";
 export type Sagas = Static<typeof SagasReply>;
 type Ended = Sagas["sagas"][number] & { readonly outcome: SagaOutcome };
 
-const shownAtOnce = 50;
+const shownAtOnce = 25;
 const lookMs = 2_000;
 const outcomes = Object.keys(outcomeTone) as readonly SagaOutcome["outcome"][];
 
@@ -43,7 +43,7 @@ function useNewEnds(answer: Answer<Sagas>, data: SagasData | null, first: boolea
 }
 
 /** Liquidations that ended with what became of them, the newest first, a page at a time. */
-export function EndedLiquidations({ data }: { readonly data: SagasData | null }) {
+export function EndedLiquidations(props: { readonly data: SagasData | null; readonly t: number | null }) {
   const [filter, setFilter] = useState(everyOne);
   const [pages, setPages] = useState<readonly string[]>([]);
   const account = filter.account.trim();
@@ -56,7 +56,7 @@ export function EndedLiquidations({ data }: { readonly data: SagasData | null })
     ...(filter.stage === "" ? {} : { stage: filter.stage }),
     ...(before === undefined ? {} : { before }),
   });
-  useNewEnds(answer, data, before === undefined);
+  useNewEnds(answer, props.data, before === undefined);
   const next = answer.data?.before ?? null;
   const rows = (answer.data?.sagas ?? []).filter((saga): saga is Ended => saga.outcome !== null);
   return (
@@ -82,7 +82,7 @@ export function EndedLiquidations({ data }: { readonly data: SagasData | null })
       }
     >
       <Problem of={answer.problem} />
-      <EndedTable rows={rows} none={answer.asking ? "Asking …" : "None that fits has ended."} />
+      <EndedTable rows={rows} t={props.t} none={answer.asking ? "Asking …" : "None that fits has ended."} />
     </Card>
   );
 }
@@ -133,15 +133,26 @@ function FilterFields({
   );
 }
 
-const EndedTable = ({ rows, none }: { readonly rows: readonly Ended[]; readonly none: string }) => (
+interface EndedTableProps {
+  readonly rows: readonly Ended[];
+  readonly none: string;
+  /** Of the market's clock, UTC ms. */
+  readonly t: number | null;
+}
+
+const EndedTable = ({ rows, none, t }: EndedTableProps) => (
   <Table
     caption="Liquidations that ended"
     columns={[
       {
         name: "Account",
-        cell: ({ account, shard, id }) => <a href={hrefOf("liquidations", shard, id)}>{account}</a>,
+        cell: ({ account, instrument, shard, id }) => (
+          <>
+            <a href={hrefOf("liquidations", shard, id)}>{account}</a>{" "}
+            {instrument === null ? null : <Tag>{instrument}</Tag>}
+          </>
+        ),
       },
-      { name: "Pool", cell: ({ instrument }) => instrument ?? "cross", wide: true },
       {
         name: "Outcome",
         cell: ({ outcome: { outcome } }) => (
@@ -152,17 +163,32 @@ const EndedTable = ({ rows, none }: { readonly rows: readonly Ended[]; readonly 
       },
       {
         name: "Last stage",
-        cell: ({ outcome: { stage } }) => <Tag tone={stageTone(stage)}>{stageText(stage)}</Tag>,
+        cell: ({ outcome: { stage } }) => (
+          <Tag tone={stageTone(stage)}>
+            {stage}
+            <span class="wide"> {stageNames[stage]}</span>
+          </Tag>
+        ),
       },
-      { name: "Began, UTC", cell: ({ startedAt }) => instant(startedAt), wide: true },
+      { name: "Began, UTC", cell: ({ startedAt }) => moment(startedAt, t), wide: true },
       {
         name: "Took",
         number: true,
+        wide: true,
         cell: ({ startedAt, outcome: { endedAt } }) => duration(Math.max(0, endedAt - startedAt)),
         order: (a, b) => a.outcome.endedAt - a.startedAt - (b.outcome.endedAt - b.startedAt),
       },
-      { name: "Steps", number: true, cell: ({ step }) => whole(step), wide: true },
-      { name: "Closed on book", number: true, cell: ({ outcome: { money } }) => moneyText(money, "closedNotional") },
+      {
+        name: "Fund paid",
+        number: true,
+        cell: ({ outcome: { fundUsd } }) => <b class={fundUsd === "0" ? "faint" : "loss"}>{usd(fundUsd)}</b>,
+      },
+      {
+        name: "Closed on book",
+        number: true,
+        cell: ({ outcome: { money } }) => moneyText(money, "closedNotional"),
+        wide: true,
+      },
       {
         name: "By ADL",
         number: true,
@@ -175,11 +201,6 @@ const EndedTable = ({ rows, none }: { readonly rows: readonly Ended[]; readonly 
         number: true,
         cell: ({ outcome: { money } }) => moneyText(money, "takerFee", "liquidationFee"),
         wide: true,
-      },
-      {
-        name: "Fund paid",
-        number: true,
-        cell: ({ outcome: { fundUsd } }) => <b class={fundUsd === "0" ? "faint" : "loss"}>{usd(fundUsd)}</b>,
       },
     ]}
     rows={rows}

@@ -14,7 +14,7 @@ export function LiquidationMoney(props: {
   readonly outcome: SagaOutcome | null;
 }) {
   const { facts, outcome, startedAt } = props;
-  const sums = moneyOf(facts);
+  const done = moneyOf(facts);
   const start = facts.find(({ fact }) => fact === "liquidation.started");
   const began = typeof start?.["ratio"] === "string" ? start["ratio"] : null;
   return (
@@ -25,16 +25,16 @@ export function LiquidationMoney(props: {
           <>
             <Figure
               name="Closed on book"
-              value={whole(sums.closes)}
-              note={`steps, ${whole(sums.deleveraged)} by ADL`}
+              value={whole(done.closes)}
+              note={`steps, ${whole(done.deleveraged)} by ADL`}
             />
             <Figure
               name="Realised so far"
-              value={fixed(sums.realised, 2)}
+              value={fixed(done.realised, 2)}
               note="settle asset"
-              tone={sums.realised.startsWith("-") ? "bad" : "plain"}
+              tone={done.realised.startsWith("-") ? "bad" : "plain"}
             />
-            <Figure name="Paid by the fund" value={fixed(sums.fund, 2)} tone={isZero(sums.fund) ? "plain" : "warn"} />
+            <Figure name="Paid by the fund" value={fixed(done.fund, 2)} tone={isZero(done.fund) ? "plain" : "warn"} />
           </>
         ) : (
           <>
@@ -48,7 +48,7 @@ export function LiquidationMoney(props: {
             <Figure
               name="Took"
               value={startedAt === null ? "–" : duration(Math.max(0, outcome.endedAt - startedAt))}
-              note={`${whole(sums.closes)} closes, ${whole(sums.deleveraged)} by ADL`}
+              note={`${whole(done.closes)} closed on book, ${whole(done.deleveraged)} by ADL`}
             />
             <Figure
               name="Paid by the fund"
@@ -71,19 +71,26 @@ const amountCell = (amount: string) => (
   </span>
 );
 
+const sums = [
+  ["Closed on book", "closedNotional"],
+  ["By ADL", "deleveragedNotional"],
+  ["Realised", "realised"],
+  ["Taker fee", "takerFee"],
+  ["Liquidation fee", "liquidationFee"],
+  ["Fund paid", "fundPaid"],
+  ["Shared by others", "lossShared"],
+  ["Parked as debt", "debtParked"],
+] as const;
+
+/** Columns of what there was nothing of are left out. */
 const ByAsset = ({ money }: { readonly money: readonly SagaMoney[] }) => (
   <Table
     caption="Money of this liquidation, by asset"
     columns={[
       { name: "Asset", cell: ({ asset }) => asset },
-      { name: "Closed on book", number: true, cell: ({ closedNotional }) => amountCell(closedNotional) },
-      { name: "By ADL", number: true, cell: ({ deleveragedNotional }) => amountCell(deleveragedNotional) },
-      { name: "Realised", number: true, cell: ({ realised }) => amountCell(realised) },
-      { name: "Taker fee", number: true, cell: ({ takerFee }) => amountCell(takerFee), wide: true },
-      { name: "Liquidation fee", number: true, cell: ({ liquidationFee }) => amountCell(liquidationFee), wide: true },
-      { name: "Fund paid", number: true, cell: ({ fundPaid }) => amountCell(fundPaid) },
-      { name: "Shared", number: true, cell: ({ lossShared }) => amountCell(lossShared), wide: true },
-      { name: "Parked", number: true, cell: ({ debtParked }) => amountCell(debtParked), wide: true },
+      ...sums
+        .filter(([, sum]) => money.some((row) => !isZero(row[sum])))
+        .map(([name, sum]) => ({ name, number: true, cell: (row: SagaMoney) => amountCell(row[sum]) })),
     ]}
     rows={money}
     keyOf={({ asset }) => asset}

@@ -45,11 +45,19 @@ export function Breakers() {
             caption="Halts in force"
             columns={[
               { name: "Scope", cell: (halt) => <b>{scopeText(halt)}</b> },
-              { name: "State", cell: ({ state }) => <Tag tone={stateTone[state]}>{stateWords[state]}</Tag> },
+              {
+                name: "State",
+                cell: (halt) => (
+                  <>
+                    <Tag tone={stateTone[halt.state]}>{stateWords[halt.state]}</Tag>
+                    <span class="faint narrow-note">{untilText(halt)}</span>
+                  </>
+                ),
+              },
               { name: "Reason", cell: ({ reason }) => words(reason), wide: true },
               { name: "Set", cell: ({ manual }) => (manual ? "by hand" : "by a trigger"), wide: true },
               { name: "Since", cell: ({ since }) => instant(since), wide: true },
-              { name: "Until", cell: ({ until }) => (until === null ? "lifted by hand" : instant(until)) },
+              { name: "Until", cell: untilText, wide: true },
               {
                 name: "",
                 cell: (halt) =>
@@ -71,6 +79,8 @@ export function Breakers() {
     </>
   );
 }
+
+const untilText = ({ until }: Halt): string => (until === null ? "lifted by hand" : instant(until));
 
 const Head = ({ seen }: { readonly seen: Parameters<typeof Freshness>[0]["of"] }) => (
   <div class="view-head">

@@ -65,7 +65,7 @@ function Catalogue() {
           { name: "Command", cell: ({ operation }) => <b>{words(operation)}</b> },
           { name: "What it does", cell: (listed) => <Does {...listed} />, text: true },
           { name: "Second person", cell: ({ secondPerson }) => secondPerson, text: true, wide: true },
-          { name: "At", cell: (listed) => (hasForm(listed.operation) ? <Places at={listed.at} /> : null), wide: true },
+          { name: "At", cell: ({ at }) => <Places at={at} />, wide: true },
           { name: "", cell: ({ operation, at }) => <Way operation={operation} at={at} /> },
         ]}
         rows={catalogue}
@@ -83,8 +83,6 @@ const Does = ({ does, secondPerson }: Listed) => (
   </>
 );
 
-const hasForm = (operation: string): boolean => formNames.some((name) => name === operation);
-
 const Places = ({ at }: Pick<Listed, "at">) => (
   <span class="row tight">
     {at.map((view) => (
@@ -101,8 +99,7 @@ function Way({ operation, at: [first = "commands"] }: Pick<Listed, "operation" |
   if (!mayCommand.value) return null;
   return form === undefined ? (
     <a href={hrefOf(first)}>
-      Go to {views[first].title}
-      <span class="unseen"> for {words(operation)}</span>
+      Go there<span class="unseen"> for {words(operation)}</span>
     </a>
   ) : (
     <CommandButton name={form}>

@@ -47,7 +47,7 @@ export function Liquidations() {
           ) : (
             <OneSaga key={`${shard} ${saga}`} shard={shard} saga={saga} seen={seen} />
           )}
-          <EndedLiquidations data={seen.data} />
+          <EndedLiquidations data={seen.data} t={seen.t} />
         </div>
       )}
     </>
