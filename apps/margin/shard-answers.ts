@@ -79,7 +79,16 @@ function accountOf(account: string, of: ShardView): AccountReply {
 }
 
 function exchangeOf(of: ShardView): ExchangeReply {
-  return { appliedSeq: of.appliedSeq, exchange: live(of).engine.exchange() };
+  const { engine } = live(of);
+  return { appliedSeq: of.appliedSeq, exchange: engine.exchange(), index: indicesOf(engine) };
+}
+
+function indicesOf({ machine: { book, rules } }: Engine): ExchangeReply["index"] {
+  const known = [...rules.assets.keys()].flatMap((id) => {
+    const price = book.market.indexPrice(book.assetIndex(id));
+    return price === null ? [] : [[id, price.toStringDown()] as const];
+  });
+  return Object.fromEntries(known);
 }
 
 function statusOf(asked: StatusRequest, of: ShardView): ShardStatus {

@@ -37,6 +37,9 @@ const shown = table(`
   short   | 90071992547409931     | 90072T           | as written
   usd     | -1500000              | −$1.50M          | the sign stands before the currency
   usd     | 0                     | $0               | as written
+  usd     | 0.01                  | $0.01            | a cent is one
+  usd     | 0.00000176            | <$0.01           | less than a cent says no more
+  usd     | -0.0099               | −<$0.01          | nor does a debt of less
   cents   | 1234.5                | $1,234.50        | as written
   cents   | -0.5                  | −$0.50           | as written
   percent | 0.12345               | 12.35%           | as written

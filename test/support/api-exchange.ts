@@ -57,7 +57,7 @@ export class ApiExchange {
     ({ servers: this.servers, processes: this.processes, watch: this.watch, db: this.db } = parts);
     ({ api: this.api, url: this.url, environment: this.environment } = parts);
     this.#privateKey = parts.privateKey;
-    this.#prices = openEntryWriter(this.watch.bus, { shard: "0", source: sources.markPrice, lastSeq: 0 });
+    this.#prices = openEntryWriter(this.watch.bus, { shard: "0", source: sources.markPrice, lastSeq: 1 });
     this.price(this.#mark);
     this.#ticking = setInterval(() => this.price(this.#mark), 200);
   }
@@ -90,6 +90,10 @@ export class ApiExchange {
       ],
       () => {},
     );
+    // Before the API listens: what does not change is in no later frame.
+    const writer = openEntryWriter(watch.bus, { shard: "0", source: sources.markPrice, lastSeq: 0 });
+    await writer.write({ k: "frame", index: { USDT: "1" } }, Date.now()).stored;
+    await writer.close();
     const { privateKey, jwks } = await newKeyPair();
     const own = { DATABASE_URL: await urlAs("api", servers.databaseUrl), PLIMSOLL_JWKS: jwks };
     const api = await spawnApp("api", { ...environment, ...own, PLIMSOLL_KEY_SECRET: keySecret, ...settings });
@@ -115,7 +119,7 @@ export class ApiExchange {
   /** From now on the mark, and the index with it: in a frame at once and every 200 ms. */
   price(mark: string): void {
     this.#mark = mark;
-    const body = { k: "frame", index: { USDT: "1", BTC: mark }, mark: { "BTC-PERP": mark } } as const;
+    const body = { k: "frame", index: { BTC: mark }, mark: { "BTC-PERP": mark } } as const;
     void this.#prices.write(body, Date.now()).stored.catch(() => {});
   }
 

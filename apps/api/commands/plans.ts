@@ -87,8 +87,8 @@ async function rulesPlan(parts: Parts, db: Queryable, asking: Asking): Promise<P
   return { entries, secondPerson, moved: null };
 }
 
-function worth({ prices }: Parts, asset: string, amount: string): Moved {
-  const index = prices.index(asset);
+async function worth({ prices }: Parts, asset: string, amount: string): Promise<Moved> {
+  const index = await prices.index(asset);
   if (index === null) throw new ApiRefused("price_unknown");
   const units = Rational.parse(amount).abs();
   return { asset, units, usd: units.times(index) };
@@ -107,7 +107,7 @@ async function transferPlan(parts: Parts, payload: Payload<"transfer">): Promise
   const ownerOf = ownersOf(document.entities);
   const [shard, other] = [payload.from, payload.to].map((account) => shardOf(ownerOf(account), settings.shards));
   if (shard === undefined || shard !== other) throw new ApiRefused("other_shard");
-  const moved = worth(parts, payload.asset, payload.amount);
+  const moved = await worth(parts, payload.asset, payload.amount);
   return { entries: [{ shard, body: { k: "transfer", ...payload } }], secondPerson: movesMoney, moved };
 }
 
@@ -133,13 +133,13 @@ async function planned(parts: Parts, db: Queryable, asking: Asking): Promise<Pla
       const { fund, asset, amount, shard } = asking.payload as Payload<"fund">;
       const body = { k: fund === "insurance" ? "fund" : "house", asset, amount } as const;
       const entries = [{ shard: knownShard(parts, shard), body }];
-      return { entries, secondPerson: movesMoney, moved: worth(parts, asset, amount) };
+      return { entries, secondPerson: movesMoney, moved: await worth(parts, asset, amount) };
     }
     case "adjust": {
       const { account, asset, amount } = asking.payload as Payload<"adjust">;
       const shard = shardOf(await parts.rules.ownerOf(account), parts.settings.shards);
       const entries = [{ shard, body: { k: "cash", account, asset, amount } as const }];
-      return { entries, secondPerson: movesMoney, moved: worth(parts, asset, amount) };
+      return { entries, secondPerson: movesMoney, moved: await worth(parts, asset, amount) };
     }
     case "deleverage": {
       const { account, instrument, qty } = asking.payload as Payload<"deleverage">;

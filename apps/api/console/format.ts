@@ -71,14 +71,18 @@ function shift(amount: string, by: number): string {
 
 const trimmed = (plain: string): string => (plain.includes(".") ? plain.replace(/\.?0+$/, "") : plain);
 
-export const usd = (amount: string | null | undefined): string => money(amount, short);
+/** Less than a cent is said to be that, and no more. */
+const cent = "0.01";
+const shortMoney = (size: string): string => (!isZero(size) && units(size) < units(cent) ? `<${cent}` : short(size));
+export const usd = (amount: string | null | undefined): string => money(amount, shortMoney);
 /** To the cent. */
 export const usdCents = (amount: string | null | undefined): string => money(amount, (one) => fixed(one, 2));
 
 function money(amount: string | null | undefined, show: (amount: string) => string): string {
   if (amount === null || amount === undefined) return none;
   const text = show(magnitude(amount));
-  return `${amount.startsWith("-") && !isZero(amount) ? minus : ""}$${text}`;
+  const sign = amount.startsWith("-") && !isZero(amount) ? minus : "";
+  return text.startsWith("<") ? `${sign}<$${text.slice(1)}` : `${sign}$${text}`;
 }
 
 /** With a plus where it gains. */

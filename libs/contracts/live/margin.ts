@@ -83,7 +83,12 @@ export const StatusRequest = record({
 export type StatusRequest = Static<typeof StatusRequest>;
 export const AccountRequest = record({ account: Id });
 export type AccountReply = { readonly appliedSeq: number; readonly account: AccountAnswer };
-export type ExchangeReply = { readonly appliedSeq: number; readonly exchange: ExchangeAnswer };
+export interface ExchangeReply {
+  readonly appliedSeq: number;
+  readonly exchange: ExchangeAnswer;
+  /** Asset → its newest index, USD; of those that have one. */
+  readonly index: Readonly<Record<string, string>>;
+}
 
 /** Compares the next accounts' balances and positions in memory with the tables, both at one log position. */
 export const ReconcileRequest = record({

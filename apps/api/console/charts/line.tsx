@@ -123,11 +123,14 @@ function optionsOf(latest: { readonly current: LineChartProps }, width: number):
 /** Room above and below, with the levels in sight where they are near. */
 const flatShare = 0.01;
 function rangeOf(
-  { levels = [], allLevels }: LineChartProps,
+  { levels = [], allLevels }: Pick<LineChartProps, "levels" | "allLevels">,
   low: number | null,
   high: number | null,
 ): uPlot.Range.MinMax {
-  if (low === null || high === null) return [0, 1];
+  if (low === null || high === null) {
+    const known = allLevels === true ? levels.map(({ at }) => at) : [];
+    return known.length === 0 ? [0, 1] : rangeOf({ levels }, Math.min(...known), Math.max(...known));
+  }
   // A line that does not move is not made to look as if it did.
   const span = high - low || Math.abs(high) * flatShare || 1;
   const near = levels.map(({ at }) => at).filter((at) => allLevels === true || (at > low - span && at < high + span));
