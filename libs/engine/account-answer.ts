@@ -87,7 +87,8 @@ interface AskedAccount {
   readonly positions: readonly AskedPosition[];
 }
 
-interface AskedPosition extends PoolOfPositions {
+interface AskedPosition {
+  readonly in: PoolOfPositions;
   readonly account: number;
   readonly position: OpenPosition;
   readonly prices: PositionPrices;
@@ -102,7 +103,7 @@ function askedAccount(machine: Machine, id: string, options: AskOptions): AskedA
   const queues = options.queues ?? (account < 0 ? noQueues : queuesOf(machine, account));
   const pricesOf = pricesBy(machine, options);
   const asked = (pool: PoolOfPositions, position: OpenPosition): AskedPosition => ({
-    ...pool,
+    in: pool,
     account,
     position,
     prices: pricesOf(pool.pool, position),
@@ -191,7 +192,8 @@ function pricesBy(
 }
 
 function riskOfPosition(machine: Machine, asked: AskedPosition): PositionRisk {
-  const { pool, position, prices, ratio } = asked;
+  const { position, prices } = asked;
+  const { pool, ratio } = asked.in;
   const { instrument, qty } = position;
   return {
     instrument: instrument.id,
@@ -208,7 +210,8 @@ function riskOfPosition(machine: Machine, asked: AskedPosition): PositionRisk {
 
 function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer {
   const { book, market } = machine;
-  const { account, pool, position, fullEquity } = asked;
+  const { account, position } = asked;
+  const { pool, fullEquity } = asked.in;
   const { instrument, qty, cost } = position;
   const number = book.instrumentIndex(instrument.id);
   const row = book.findRow(account, number);
@@ -234,7 +237,8 @@ function answerPosition(machine: Machine, asked: AskedPosition): PositionAnswer 
 
 /** Where the position stands in its queue, as of when that was made, and its score as of now; null: it is not in it. */
 function adlOf({ book, market }: Machine, asked: AskedPosition): PositionAnswer["adl"] {
-  const { account, position, queues, fullEquity } = asked;
+  const { account, position, queues } = asked;
+  const { fullEquity } = asked.in;
   const { instrument, qty, cost } = position;
   const number = book.instrumentIndex(instrument.id);
   const queue = queues.of(number, qty.sign > 0 ? "long" : "short");
