@@ -68,6 +68,8 @@ interface Desk {
 
 type Machine = LiveShard["engine"]["machine"];
 
+/** More than all, so that whoever was passed over once is made up for. */
+const frameShare = 1.1;
 const nothing: Ratios = { ratios: [], machine: null, logSeq: -1 };
 
 /** Accounts that are read, and what is said of them. */
@@ -76,6 +78,9 @@ export class Accounts {
   readonly #now: () => number;
   readonly #watched = new Map<string, Watched>();
   readonly #owed = new Owed<Watched>();
+  /** Monotonic ms of the last frame of prices, and how far frames lie apart lately. */
+  #framedAt = Number.NEGATIVE_INFINITY;
+  #frameGapMs: number = limits.atLeastMs;
   readonly #desks = new Map<string, Desk>();
   /** For liquidation prices of accounts that nothing has happened to. */
   readonly #pricing: Ration;
@@ -140,8 +145,17 @@ export class Accounts {
     if (framed)
       for (const one of this.#watched.values())
         if (one.owed < urgency.moved && this.#ratioMoved(one)) this.#owed.owe(one, urgency.moved);
-    // Rather with the prices of a frame than a moment before the next.
-    this.#owed.oweLate(now - limits.atLeastMs + (framed ? limits.halfFrameMs : -limits.halfFrameMs));
+    // Rather with the prices of a frame than a moment before the next; and with each frame as many as with any other.
+    if (framed) this.#owed.oweLate(now - limits.atLeastMs + limits.earlyMs, this.#shareOfFrame(now));
+    this.#owed.oweLate(now - limits.atLeastMs - (framed ? 0 : limits.halfFrameMs));
+  }
+
+  /** How many are told with one frame of prices so that all are within a second, and a few more. */
+  #shareOfFrame(now: number): number {
+    const gap = Math.min(now - this.#framedAt, limits.atLeastMs);
+    this.#framedAt = now;
+    this.#frameGapMs += (gap - this.#frameGapMs) / 8;
+    return Math.ceil((this.#watched.size * this.#frameGapMs * frameShare) / limits.atLeastMs);
   }
 
   /** Who is to be told next, the most urgent first; null: nobody. What nobody reads is not told. */

@@ -10,7 +10,7 @@ export interface Shown {
 /** The state of a channel as JSON, piece by piece, so that what has changed is known and written without writing the rest again. */
 export class EncodedState {
   readonly #sorts: FieldSorts;
-  readonly #values = new Map<string, string>();
+  readonly #values = new Map<string, { value: unknown; text: string }>();
   readonly #tables = new Map<string, Map<string, string>>();
   /** What a log had when it was last looked at. */
   readonly #logs = new Map<string, { readonly told: number; readonly items: readonly string[] }>();
@@ -39,9 +39,18 @@ export class EncodedState {
   }
 
   #updateValue(field: string, value: unknown): string | null {
+    const known = this.#values.get(field);
+    if (known === undefined) {
+      const text = JSON.stringify(value);
+      this.#values.set(field, { value, text });
+      return text;
+    }
+    // Most is what it was; and what is the same need not be written to see it.
+    if (known.value === value) return null;
+    known.value = value;
     const text = JSON.stringify(value);
-    if (this.#values.get(field) === text) return null;
-    this.#values.set(field, text);
+    if (known.text === text) return null;
+    known.text = text;
     return text;
   }
 
@@ -69,7 +78,7 @@ export class EncodedState {
   /** The whole state as JSON, as of the last update. */
   whole(): string {
     const fields: string[] = [];
-    for (const [field, text] of this.#values) fields.push(`${JSON.stringify(field)}:${text}`);
+    for (const [field, { text }] of this.#values) fields.push(`${JSON.stringify(field)}:${text}`);
     for (const [field, rows] of this.#tables) {
       const texts = [...rows].map(([id, text]) => `${JSON.stringify(id)}:${text}`);
       fields.push(`${JSON.stringify(field)}:{${texts.join(",")}}`);

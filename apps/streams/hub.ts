@@ -220,13 +220,16 @@ export class Hub {
   }
 
   #tellAccount(watched: Watched, at: number, ageOf: (shard: string | null) => number | null): void {
-    const late = at - watched.toldAt >= limits.atLeastMs - limits.halfFrameMs;
     const channels = [...watched.topics].flatMap(([name, { readers }]) => (readers.size > 0 ? [name] : []));
     this.#accounts.told(watched, at);
     try {
       const views = this.#accounts.views(watched, channels, at);
-      for (const [name, view] of views ?? [])
-        watched.topics.get(name)?.publish(view, ageOf(view.place.shard), at, late);
+      for (const [name, view] of views ?? []) {
+        const topic = watched.topics.get(name);
+        // One of its channels may have nothing new to say for long.
+        if (topic !== undefined)
+          topic.publish(view, ageOf(view.place.shard), at, at - topic.publishedAt >= limits.atLeastMs / 2);
+      }
     } catch (error) {
       // Of an asset that has just been listed: it will have a price.
       this.#warn({ error, account: watched.account }, "an account cannot be worked out");

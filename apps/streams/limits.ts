@@ -13,6 +13,8 @@ export const limits = {
   /** A channel says something at least so often, if only how old its prices are. */
   atLeastMs: 1_000,
   halfFrameMs: 50,
+  /** So long before, an account may be told with a frame of prices that has room for it. */
+  earlyMs: 200,
   /** Channels of everybody and of operators say what has changed at most so often. */
   marksMs: 20,
   publicMs: 100,

@@ -60,11 +60,14 @@ export class Owed<One extends Owing> {
     this.#told.add({ one, at: now });
   }
 
-  /** Whoever was told at `before` or earlier is late. */
-  oweLate(before: number): void {
-    for (let next = this.#told.first; next !== undefined && next.at <= before; next = this.#told.first) {
+  /** Whoever was told at `before` or earlier is late; of them those that have waited longest, where there are more than `most`. */
+  oweLate(before: number, most: number = Number.POSITIVE_INFINITY): void {
+    let left = most;
+    for (let next = this.#told.first; next !== undefined && next.at <= before && left > 0; next = this.#told.first) {
       this.#told.drop();
-      if (next.one.toldAt === next.at) this.owe(next.one, urgency.late);
+      if (next.one.toldAt !== next.at || next.one.owed !== urgency.none) continue;
+      this.owe(next.one, urgency.late);
+      left -= 1;
     }
   }
 

@@ -62,6 +62,17 @@ test("whoever is the most urgent is told next, and of equals whoever has waited 
   );
 });
 
+test("of those that are late no more are owed than is asked for, the ones that have waited longest", () => {
+  const owed = new Owed<One>();
+  const all = Array.from({ length: 6 }, (_, name): One => ({ name, owed: urgency.none, turn: 0, toldAt: 0, since: 0 }));
+  for (const one of all) owed.tell(one, one.name);
+  owed.owe(all[0] as One, urgency.moved);
+  owed.oweLate(4, 2);
+  expect(all.map((one) => one.owed)).toEqual([urgency.moved, urgency.late, urgency.late, 0, 0, 0]);
+  owed.oweLate(4, 2);
+  expect(all.map((one) => one.owed)).toEqual([urgency.moved, 1, 1, urgency.late, urgency.late, 0]);
+});
+
 test("work under a ration takes no more than its share of the time", () => {
   let now = 0;
   const ration = new Ration(() => now, 4);
