@@ -11,18 +11,16 @@ import { judge } from "#libs/engine/gate/checks.ts";
 import { Standing } from "#libs/engine/gate/standing.ts";
 import { exactOrder, newOrder, type OrderAsked } from "#libs/engine/gate/wanted.ts";
 import { Machine } from "#libs/engine/machine.ts";
-import { Chance, generatedAccount, generatedDocument, generatedMarket } from "#test/support/generated-books.ts";
+import {
+  Chance,
+  generatedAccount,
+  generatedDocument,
+  generatedMarket,
+  quietMachine,
+} from "#test/support/generated-books.ts";
 import { propertyOptions } from "#test/support/property.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
-const options = {
-  receipts: false,
-  roundsPerFrame: "one",
-  audit: "light",
-  quietFills: true,
-  venue: "matching",
-} as const;
-
 /** The code of each limit that the screen looks at, and whether its figure is a share of initial equity. */
 const limits: readonly (readonly [key: LimitKey, code: string, share?: "of equity"])[] = [
   ["maxPosition", "position_limit"],
@@ -69,7 +67,7 @@ function caseOf(seed: number): Case {
   const assets = made.assets.map((one) => (one.id === "USDT" ? { id: "USDT", quantum: "0.000001" } : one));
   const document = { ...made, assets, instruments };
   const { rules } = compileRules(document, 1);
-  const machine = new Machine(generatedMarket(chance, rules), document, rules, options);
+  const machine = new Machine(generatedMarket(chance, rules), document, rules, quietMachine);
   const { book } = machine;
   const account = (generatedAccount(chance, book)[0] as number) >> 1;
   book.addCash(account, book.assetIndex("USDT"), 10n ** 15n);

@@ -17,19 +17,12 @@ import {
   generatedAccount,
   generatedDocument,
   generatedMarket,
+  quietMachine,
   payFunding,
 } from "#test/support/generated-books.ts";
 import { propertyOptions } from "#test/support/property.ts";
 
 const seeds = fc.integer({ min: 0, max: 2 ** 31 - 1 });
-const options = {
-  receipts: false,
-  roundsPerFrame: "one",
-  audit: "light",
-  quietFills: true,
-  venue: "matching",
-} as const;
-
 /** What the gate looks at beside health: leverage, open interest, bands, limits, each there or not by chance. */
 function withGateRules(chance: Chance, document: RuleDocument): RuleDocument {
   const some = <T>(share: number, keys: () => T): T | object => (chance.is(share) ? keys() : {});
@@ -77,7 +70,7 @@ function caseOf(seed: number): Case {
   const document = withGateRules(chance, generatedDocument(chance));
   const { rules, problems } = compileRules(document, 1);
   if (problems.length > 0) throw new Error(`not valid: ${JSON.stringify(problems[0])}`);
-  const machine = new Machine(generatedMarket(chance, rules), document, rules, options);
+  const machine = new Machine(generatedMarket(chance, rules), document, rules, quietMachine);
   return { machine, certain: new Certain(machine), chance };
 }
 

@@ -146,23 +146,6 @@ test("of two that want to lead one waits, and follows when the first has gone", 
   await expectExact(shard);
 });
 
-test("a leader that was stopped for longer than its lease answers nothing and ends, and its successor has the state", async () => {
-  await seed(shard);
-  const frozen = await shard.start();
-  await frozen.whenMessage("ready");
-  await trade(shard);
-  await shard.settled();
-  process.kill(frozen.pid, "SIGSTOP");
-  const second = await shard.start();
-  await second.whenMessage("leading");
-  await shard.put("mark-price", frame());
-  await second.whenMessage("ready");
-  process.kill(frozen.pid, "SIGCONT");
-  expect((await frozen.exit).code).toBe(70);
-  expect((await check(shard, "r-1", "0.1")).epoch).toBe(2);
-  await expectExact(shard);
-});
-
 test("the database killed under load: the gate closes, nothing is lost, and every batch is committed once", async () => {
   await shard.stop();
   await cluster().createDatabase("killed");

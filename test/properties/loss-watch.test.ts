@@ -12,17 +12,11 @@ import {
   generatedAccount,
   generatedDocument,
   generatedMarket,
+  quietMachine,
   payFunding,
 } from "#test/support/generated-books.ts";
 import { propertyOptions } from "#test/support/property.ts";
 
-const options = {
-  receipts: false,
-  roundsPerFrame: "one",
-  audit: "light",
-  quietFills: true,
-  venue: "matching",
-} as const;
 const keys = ["dayLoss", "weekLoss", "drawdown"] as const;
 
 test("LIM-24 the watch halts whom the exact loss says, however near it is to its limit", () => {
@@ -32,7 +26,7 @@ test("LIM-24 the watch halts whom the exact loss says, however near it is to its
       const chance = new Chance(seed);
       const document = generatedDocument(chance);
       const { rules } = compileRules(document, 1);
-      const machine = new Machine(generatedMarket(chance, rules), document, rules, options);
+      const machine = new Machine(generatedMarket(chance, rules), document, rules, quietMachine);
       const { book, sessions, activity } = machine;
       const account = (generatedAccount(chance, book)[0] as number) >> 1;
       payFunding(chance, book);

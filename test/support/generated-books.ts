@@ -7,6 +7,15 @@ import type { AssetDocument, InstrumentDocument, RuleDocument } from "#libs/doma
 import type { RuleSet } from "#libs/domain/rule-set/types.ts";
 import { Book } from "#libs/engine/book.ts";
 
+/** Behind a matching engine, saying as little as it can. */
+export const quietMachine = {
+  receipts: false,
+  roundsPerFrame: "one",
+  audit: "light",
+  quietFills: true,
+  venue: "matching",
+} as const;
+
 /** A stream of numbers that is the same for the same seed, on every machine (mulberry32). */
 export class Chance {
   private state: number;

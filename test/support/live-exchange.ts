@@ -13,24 +13,13 @@ import { shardOf } from "#libs/contracts/live/shards.ts";
 import type { TradingReply } from "#libs/contracts/live/venue.ts";
 import type { EntryBody } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
+import { btcPerp, btcPerpAssets } from "./btc-perp.ts";
 import { eventually } from "./live-shard.ts";
 
 /** One perpetual of which a close is one slice, so that a liquidation is as short as it can be. */
 export const exchangeRules: RuleDocument = {
-  assets: [{ id: "USDT", quantum: "0.000001" }, { id: "BTC" }],
-  instruments: [
-    {
-      id: "BTC-PERP",
-      kind: "linear",
-      base: "BTC",
-      quote: "USDT",
-      settle: "USDT",
-      index: "BTC",
-      tick: "0.5",
-      lot: "0.001",
-      tiers: [{ from: "0", im: "0.01", mm: "0.005" }],
-    },
-  ],
+  assets: btcPerpAssets(),
+  instruments: [btcPerp({ tiers: [{ from: "0", im: "0.01", mm: "0.005" }] })],
   liquidation: { partialAt: "1.05", fullAt: "1.04", target: "1.1", depthShare: "1", maxSlippage: "0.05" },
   liquidity: "depth",
 };

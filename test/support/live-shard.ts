@@ -9,26 +9,15 @@ import type { RpcVerb } from "#libs/contracts/live/subjects.ts";
 import type { Entry, EntryBody } from "#libs/contracts/log.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
 import { type RunningApp, spawnApp } from "#libs/process/spawn-app.ts";
+import { btcPerp, btcPerpAssets } from "./btc-perp.ts";
 import { Partner } from "./partner.ts";
 import { deleteStreams } from "./streams.ts";
 
 const marketStart = 1_760_000_000_000;
 
 export const shardRules: RuleDocument = {
-  assets: [{ id: "USDT", quantum: "0.000001" }, { id: "BTC" }],
-  instruments: [
-    {
-      id: "BTC-PERP",
-      kind: "linear",
-      base: "BTC",
-      quote: "USDT",
-      settle: "USDT",
-      index: "BTC",
-      tick: "0.5",
-      lot: "0.001",
-      tiers: [{ from: "0", im: "0.02", mm: "0.01" }],
-    },
-  ],
+  assets: btcPerpAssets(),
+  instruments: [btcPerp({ tiers: [{ from: "0", im: "0.02", mm: "0.01" }] })],
 };
 
 const withinMs = 30_000;

@@ -4,21 +4,13 @@ import { amended } from "#apps/venue/matching/amend.ts";
 import type { Command, VenueEffect } from "#apps/venue/matching/commands.ts";
 import { applyCommand } from "#apps/venue/matching/exchange.ts";
 import { Floor } from "#apps/venue/matching/floor.ts";
+import { btcPerp, btcPerpAssets } from "./btc-perp.ts";
 
 /** Two contracts and an entity of two accounts. */
 export const venueDocument: RuleDocument = {
-  assets: [{ id: "USDT", quantum: "0.000001" }, { id: "BTC" }],
+  assets: btcPerpAssets(),
   instruments: [
-    {
-      id: "BTC-PERP",
-      kind: "linear",
-      base: "BTC",
-      quote: "USDT",
-      settle: "USDT",
-      index: "BTC",
-      tick: "0.5",
-      lot: "0.01",
-    },
+    btcPerp({ lot: "0.01" }),
     { id: "BTC-INV", kind: "inverse", base: "BTC", quote: "USD", settle: "BTC", index: "BTC", tick: "0.5", lot: "1" },
   ],
   entities: { fund: { accounts: ["a1", "a2"] } },

@@ -174,7 +174,7 @@ export const next: Readonly<Record<SagaState, Readonly<Record<SagaEvent, SagaSta
 };
 
 /** LIQ-03: the stage of the waterfall a state belongs to; null: none (judged, settled or over). */
-export const stageNumber: Readonly<Record<SagaState, 1 | 2 | 3 | 4 | 5 | 6 | 7 | null>> = {
+export const stageNumber = {
   locking: 1,
   partial: 2,
   full: 3,
@@ -186,7 +186,7 @@ export const stageNumber: Readonly<Record<SagaState, 1 | 2 | 3 | 4 | 5 | 6 | 7 |
   parked: null,
   released: null,
   completed: null,
-};
+} as const satisfies Record<SagaState, 1 | 2 | 3 | 4 | 5 | 6 | 7 | null>;
 
 /** LIQ-25: what undoes a state's outside work when its saga leaves it early; booked fills are facts and are never undone. */
 export const compensation: Readonly<

@@ -1,5 +1,5 @@
 import { Rational } from "#libs/decimal/index.ts";
-import type { SagaState } from "#libs/domain/liquidation/saga.ts";
+import { type SagaState, stageNumber } from "#libs/domain/liquidation/saga.ts";
 
 /** What is still to be taken from one counterparty of a deleveraging. */
 export interface Taking {
@@ -88,16 +88,10 @@ export function newSaga(beginning: Beginning): Saga {
   };
 }
 
-/** The waterfall's stage numbers of RULES §7, for facts and answers. */
+/** For facts and answers: what has no stage of its own shows the last one, and nothing when it is over. */
 export const stageOfState: Readonly<Record<SagaState, number>> = {
-  locking: 1,
-  partial: 2,
-  full: 3,
-  providers: 4,
-  "fund-backed": 5,
-  deleveraging: 6,
+  ...stageNumber,
   settling: 7,
-  "bad-debt": 7,
   parked: 7,
   released: 0,
   completed: 0,
