@@ -106,7 +106,7 @@ test("every command is listed once and has its words", () => {
     "Puts 5,000 USDT into the insurance fund.",
     "Takes 1.5 USDT from account alice, as money that has left the exchange.",
     "Moves 10 USDT from account alice to account bob.",
-    "Stops BTC-PERP for good: orders are cancelled, every position settles at 48,000.00.",
+    "Stops BTC-PERP for good: orders are cancelled, every position settles at 48,000.",
     "Closes 3 contracts of alice's BTC-PERP at its mark against the head of the other side's queue.",
     "Limits account alice until 2020-03-12 09:00:00 UTC: Notional, orders included, no more than $1,000,000.",
     "Makes alice, bob, carol acme's, who may read them then and whose limits count them together.",

@@ -23,12 +23,12 @@ async function proposed(dialog: Locator): Promise<string> {
   return (address ?? "").replace("#/", "");
 }
 
-/** A second person goes to a proposal by its address and approves what stands there in words; `typed`: what they type. */
-async function approved(page: Page, address: string, sentence: string, typed: string | null): Promise<Locator> {
+/** A second person goes to a proposal by its address and approves what stands there in words and figures; `typed`: what they type. */
+async function approved(page: Page, address: string, shown: readonly string[], typed: string | null): Promise<Locator> {
   await go(page, address);
   await page.getByRole("button", { name: "Approve …" }).first().click();
   const dialog = page.getByRole("dialog", { name: /^Approve: / });
-  await dialog.getByText(sentence).waitFor();
+  for (const text of shown) await dialog.getByText(text).first().waitFor();
   await dialog.getByLabel("Reason").fill("checked by telephone");
   const approve = dialog.getByRole("button", { name: "Approve and carry out" });
   if (typed !== null) {
@@ -63,8 +63,8 @@ export async function topsUpTheFund(it: ConsoleExchange): Promise<void> {
   expect(await balance.innerText()).toBe(before);
 
   const second = await it.at("officer:olaf", "overview");
-  const approval = await approved(second, address, "Puts 50,000 USDT into the insurance fund.", null);
-  await figure(approval, "Worth").getByText("$50,000.00").waitFor();
+  const approval = await approved(second, address, ["Puts 50,000 USDT into the insurance fund.", "$50,000.00"], null);
+
   await approval.locator("[data-command=applied]").waitFor();
   await approval.getByText(/^The insurance fund gets 50,000 USDT/).waitFor();
   await approval.getByText(/fund\.changed, fact #[\d,]+ of shard 0 at log #[\d,]+/).waitFor();
@@ -88,7 +88,12 @@ export async function deleverages(it: ConsoleExchange): Promise<void> {
   expect(await missing(page)).toEqual([]);
   const address = await proposed(dialog);
   const second = await it.at("officer:olaf", "commands");
-  const approval = await approved(second, address, "Closes 1 contracts of carol's BTC-PERP", "carol");
+  const approval = await approved(
+    second,
+    address,
+    ["Closes 1 contracts of carol's BTC-PERP", "long 5 → long 4"],
+    "carol",
+  );
   await approval.locator("[data-command=applied]").waitFor();
   await approval.getByRole("button", { name: "Close" }).last().click();
   await page.getByRole("table", { name: "Positions" }).getByText("long 4").waitFor();
@@ -98,7 +103,7 @@ export async function deleverages(it: ConsoleExchange): Promise<void> {
   await transfer.getByLabel("Amount").fill("9000000");
   await transfer.getByLabel("Reason").fill("more than there is");
   await figure(transfer, "carol").getByText("less than nothing: it will be refused").first().waitFor();
-  const refused = await approved(second, await proposed(transfer), "Moves 9,000,000 USDT from account carol", null);
+  const refused = await approved(second, await proposed(transfer), ["Moves 9,000,000 USDT from account carol"], null);
   await refused
     .locator("[data-command=refused]")
     .getByText(/^The transfer is refused: /)

@@ -50,7 +50,12 @@ function CommandDialog(props: { readonly name: FormName; readonly given: Values;
         }}
       >
         {form.sent ? null : <FormFields form={form} />}
-        <Preview operation={props.name} payload={form.payload} complete={form.complete} />
+        <Preview
+          operation={props.name}
+          payload={form.payload}
+          complete={form.complete}
+          over={form.state.kind === "done" && form.state.command.state === "applied"}
+        />
         {form.dryRun.kind === "failed" ? <Problem of={form.dryRun.problem} /> : null}
         {form.dryRun.kind === "done" && !form.sent ? <DryRunOutcome reply={form.dryRun.answer.reply} /> : null}
         {form.sent ? null : <WordsFields form={form} name={props.name} />}

@@ -13,7 +13,7 @@ import {
   quotient,
   subtract,
 } from "../amounts.ts";
-import { exact, instant, percent, price, signed, usd, usdCents, whole } from "../format.ts";
+import { cutTo, instant, percent, price, signed, usd, usdCents, whole } from "../format.ts";
 import { sizeText } from "../risk-texts.ts";
 import type { Tone } from "../tone.ts";
 import type { Payload } from "./operations.ts";
@@ -60,15 +60,17 @@ function worth({ marks }: Known, asset: string, amount: string): Told {
     : { name: "Worth", value: usdCents(multiply(magnitude(amount), index)), note: `at the index, ${price(index)}` };
 }
 
+const placesShown = 8;
+
 /** What stands there now, and what would. */
 function balance(name: string, before: string | null, change: string | null, asset: string, note?: string): Told {
   if (before === null) return { name, value: "–", note: `holds no ${asset} that is known` };
-  if (change === null) return { name, value: exact(before), note: note ?? asset };
+  if (change === null) return { name, value: cutTo(before, placesShown), note: note ?? asset };
   const after = add(before, change);
   const short = isNegative(after);
   return {
     name,
-    value: `${exact(before)} → ${exact(after)}`,
+    value: `${cutTo(before, placesShown)} → ${cutTo(after, placesShown)}`,
     note: short ? "less than nothing: it will be refused" : (note ?? asset),
     ...(short ? { tone: "bad" } : {}),
   };

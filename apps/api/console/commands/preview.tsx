@@ -15,11 +15,13 @@ export function Preview(props: {
   readonly payload: Payload;
   /** Whether it is all filled in: half a sentence is none. */
   readonly complete: boolean;
+  /** It has been carried out: what would come of it once more is of no use. */
+  readonly over?: boolean;
 }) {
-  const { operation, payload, complete } = props;
+  const { operation, payload, complete, over = false } = props;
   const { known, seen } = useKnown(operation, payload);
-  const figures = commandFigures(operation, payload, known);
-  const queue = operation === "deleverage" ? headOfQueue(payload, known) : null;
+  const figures = over ? [] : commandFigures(operation, payload, known);
+  const queue = operation === "deleverage" && !over ? headOfQueue(payload, known) : null;
   return (
     <section class="preview" aria-label="What it does">
       <p class="does" aria-live="polite">

@@ -1,7 +1,7 @@
 import type { Operation } from "#libs/contracts/api/commands.ts";
 import { isAmount, magnitude } from "../amounts.ts";
 import { scopeText, stateMeaning, stateWords, haltStates } from "../exchange-state.ts";
-import { exact, instant, price } from "../format.ts";
+import { exact, instant } from "../format.ts";
 import { scopeOf } from "../payloads.ts";
 import { figureOf, isLimit, limitNames } from "./limits.ts";
 import type { Payload } from "./operations.ts";
@@ -75,7 +75,7 @@ const sentences: Readonly<Record<Operation, (payload: Payload) => string>> = {
   transfer: (payload) =>
     `Moves ${money(payload)} from account ${text(payload["from"])} to account ${text(payload["to"])}.`,
   settle: (payload) =>
-    `Stops ${text(payload["instrument"])} for good: orders are cancelled, every position settles at ${isAmount(text(payload["price"])) ? price(text(payload["price"])) : "–"}.`,
+    `Stops ${text(payload["instrument"])} for good: orders are cancelled, every position settles at ${amount(payload["price"])}.`,
   deleverage: (payload) =>
     `Closes ${amount(payload["qty"])} contracts of ${text(payload["account"])}'s ${text(payload["instrument"])} at its mark against the head of the other side's queue.`,
   entity: (payload) =>

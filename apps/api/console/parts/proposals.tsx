@@ -24,6 +24,8 @@ import { TypedScopeField } from "./typed-scope.tsx";
 
 type Commands = Static<typeof CommandsReply>;
 const lookMs = 1_000;
+/** Commands that the streams show as a halt. */
+const halts = new Set(["halt", "saga"]);
 
 export type Verdict = "approve" | "reject";
 
@@ -83,7 +85,7 @@ export function Proposal({
       <strong>{words(command.operation)}</strong>
       <p>{commandSentence(command.operation, command.payload)}</p>
       <p class="faint">
-        <a href={hrefOf("commands", command.id)}>by itself</a> · {command.proposer}: “{command.reason}”
+        <a href={hrefOf("commands", command.id)}>its address</a> · {command.proposer}: “{command.reason}”
         {command.ticket === null ? "" : ` · ticket ${command.ticket}`}
         {command.expiresAt === null ? "" : ` · ends in ${duration(Math.max(0, command.expiresAt - Date.now()))}`}
       </p>
@@ -152,10 +154,11 @@ export function VerdictDialog(props: {
         class="stack"
         onSubmit={(event) => {
           event.preventDefault();
-          void send({ reason, ...(verdict === "approve" ? { payloadHash: command.payloadHash } : {}) }, "halts");
+          const word = { reason, ...(verdict === "approve" ? { payloadHash: command.payloadHash } : {}) };
+          void send(word, halts.has(command.operation) ? "halts" : null);
         }}
       >
-        <Preview operation={command.operation} payload={asPayload(command.payload)} complete />
+        <Preview operation={command.operation} payload={asPayload(command.payload)} complete over={done} />
         <Asked command={command} />
         {changesRules(command.operation) ? <ProposalDiff id={command.id} /> : null}
         {done ? null : (
