@@ -11,7 +11,7 @@ import { isTyped, typedScope } from "../confirm-scope.ts";
 import { duration, instant, words } from "../format.ts";
 import { changesRules, scopeOf } from "../payloads.ts";
 import { hrefOf } from "../routes.ts";
-import { claims, mayApprove } from "../session.ts";
+import { claims, mayApprove, mayCommand } from "../session.ts";
 import { now } from "../ticking.ts";
 import { Card, Nothing } from "./basics.tsx";
 import { CommandResult } from "./command-result.tsx";
@@ -95,9 +95,11 @@ export function Proposal({
             Approve …
           </button>
         ) : null}
-        <button class="small" onClick={() => decide("reject")}>
-          {own ? "Withdraw …" : "Reject …"}
-        </button>
+        {mayApprove.value || (own && mayCommand.value) ? (
+          <button class="small" onClick={() => decide("reject")}>
+            {own ? "Withdraw …" : "Reject …"}
+          </button>
+        ) : null}
         {own ? <span class="faint">You proposed it, so somebody else has to approve it.</span> : null}
       </div>
     </li>
