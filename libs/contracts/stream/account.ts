@@ -31,7 +31,7 @@ export const AdlPlace = record({
   ahead: Amount,
   /** null: infinite. */
   score: nullable(Amount),
-  /** Position in the log that rank, quintile and size ahead are as of: queues are made anew once a second. */
+  /** Position in the log that rank, quintile and size ahead are as of: queues are made anew once a second, later in large books. */
   logSeq: Count,
 });
 export type AdlPlace = Static<typeof AdlPlace>;

@@ -74,13 +74,14 @@ function countedValue(asset: AssetRules, terms: Terms, balance: Rational, price:
   return { worth, value: asset.cap === null ? cut : Rational.min(cut, asset.cap) };
 }
 
-/** The mean weight of a balance, before haircut and cap; of none, that of its first unit. */
+/** The mean weight of a balance, before haircut and cap: within the first slice that slice's own; of nothing, that of the first unit. */
 function weightOf(asset: AssetRules, terms: Terms, balance: Rational, worth: Rational): Rational {
   if (balance.sign < 0) return Rational.one.plus(asset.liabilityPremium);
-  if (!worth.isZero()) return slicedWorth(asset, terms, balance, worth).dividedBy(worth);
   const first = terms.slices[0];
   if (first === undefined) return Rational.zero;
-  return Rational.min(first.weight, weightBound(asset, balance)).times(terms.platform);
+  if (first.upTo === null || worth.atMost(first.upTo))
+    return Rational.min(first.weight, weightBound(asset, balance)).times(terms.platform);
+  return slicedWorth(asset, terms, balance, worth).dividedBy(worth);
 }
 
 function maintenanceTerms(asset: AssetRules, market: MarketView): Terms {

@@ -49,9 +49,11 @@ export function positionMaintenance(position: OpenPosition, market: MarketView):
 export function positionRequirement(position: OpenPosition, market: MarketView): PositionRequirement {
   const { instrument, qty, leverage } = position;
   const notional = positionNotional(position, market);
+  // Most instruments do not scale with it, and adding it up is for nothing then.
+  const openInterest = instrument.oiScaling === null ? Rational.zero : market.openInterest(instrument.id);
   return {
     notional,
-    im: initialMargin(instrument, qty, notional, leverage, market.openInterest(instrument.id)),
+    im: initialMargin(instrument, qty, notional, leverage, openInterest),
     mm: maintenanceMargin(instrument, qty.times(instrument.multiplier).abs(), notional),
   };
 }

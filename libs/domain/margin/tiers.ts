@@ -9,17 +9,29 @@ export interface RateTier {
 
 const fourFifths = Rational.ofUnits(8n, 1);
 
+interface Floor {
+  readonly from: Rational;
+}
+
 /** TIER-01: each slice of the notional at its own tier's rate. `tiers` ascend; what lies below the first floor costs nothing. */
-export function progressiveMargin(tiers: readonly RateTier[], notional: Rational): Rational {
+function progressive<T extends Floor>(
+  tiers: readonly T[],
+  notional: Rational,
+  rateOf: (tier: T) => Rational,
+): Rational {
   let total = Rational.zero;
   for (let at = 0; at < tiers.length; at += 1) {
-    const { from, rate } = tiers[at] as RateTier;
-    if (notional.atMost(from)) break;
+    const tier = tiers[at] as T;
+    if (notional.atMost(tier.from)) break;
     const next = tiers[at + 1];
     const end = next === undefined ? notional : Rational.min(notional, next.from);
-    total = total.plus(end.minus(from).times(rate));
+    total = total.plus(end.minus(tier.from).times(rateOf(tier)));
   }
   return total;
+}
+
+export function progressiveMargin(tiers: readonly RateTier[], notional: Rational): Rational {
+  return progressive(tiers, notional, ({ rate }) => rate);
 }
 
 /** TIER-02: `deduction_n = deduction_{n−1} + floor_n·(rate_n − rate_{n−1})`: the progressive reading as exchanges publish it. */
@@ -51,9 +63,13 @@ export function deductionMargin(tiers: readonly RateTier[], notional: Rational):
 }
 
 /** TIER-03: all of the notional at the rate of the tier it lies in; at a floor exactly, the higher tier. */
-export function wholeMargin(tiers: readonly RateTier[], notional: Rational): Rational {
+function whole<T extends Floor>(tiers: readonly T[], notional: Rational, rateOf: (tier: T) => Rational): Rational {
   const tier = tiers[tierAt(tiers, notional)];
-  return tier === undefined ? Rational.zero : notional.times(tier.rate);
+  return tier === undefined ? Rational.zero : notional.times(rateOf(tier));
+}
+
+export function wholeMargin(tiers: readonly RateTier[], notional: Rational): Rational {
+  return whole(tiers, notional, ({ rate }) => rate);
 }
 
 /**
@@ -78,8 +94,8 @@ export function interestShare(scaling: InstrumentRules["oiScaling"], openInteres
 }
 
 function tieredMargin(instrument: InstrumentRules, notional: Rational, rateOf: (tier: Tier) => Rational): Rational {
-  const tiers = instrument.tiers.map((tier) => ({ from: tier.from, rate: rateOf(tier) }));
-  return instrument.tierMode === "whole" ? wholeMargin(tiers, notional) : progressiveMargin(tiers, notional);
+  const { tiers, tierMode } = instrument;
+  return tierMode === "whole" ? whole(tiers, notional, rateOf) : progressive(tiers, notional, rateOf);
 }
 
 /** TIER-01 to TIER-06: initial margin by tiers alone, settle asset, for `exposure` = |q·m| and a notional ≥ 0, both of one size. */
