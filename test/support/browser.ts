@@ -69,6 +69,8 @@ const audit = `(() => {
     for (const element of document.querySelectorAll("body *"))
       if (found.length < 5 && element.getBoundingClientRect().right > innerWidth + 1 && element.closest(".scroll, .tabs-bar") === null)
         found.push("wider than the screen: " + element.outerHTML.slice(0, 120));
+  for (const dialog of document.querySelectorAll("dialog[open]"))
+    if (dialog.scrollWidth > dialog.clientWidth + 1) found.push("wider than its dialogue: " + dialog.textContent.slice(0, 80));
   return found;
 })()`;
 

@@ -113,7 +113,13 @@ export async function deleverages(it: ConsoleExchange): Promise<void> {
 
 /** A limit is tried on the live book and then sent as it was tried. */
 export async function limitsAnAccount(it: ConsoleExchange): Promise<void> {
-  const page = await it.at("officer:olaf", "account/carol");
+  const page = await it.at("officer:olaf", "commands");
+  const entity = await formOf(page, "Fill in … entity", "Put accounts into an entity");
+  await entity.getByLabel("Accounts").fill("carol, b@b");
+  await entity.getByRole("alert").getByText("not_an_id at accounts").waitFor();
+  expect(await missing(page)).toEqual([]);
+  await entity.getByRole("button", { name: "Cancel" }).click();
+  await go(page, "account/carol");
   const dialog = await formOf(page, "Limit for a time …", "Limit for a time");
   await dialog.getByLabel(/^No more than/).fill("1000");
   await dialog.getByLabel(/^For, minutes/).fill("0");
