@@ -9,8 +9,10 @@ export function SagaControl(props: { readonly shard: string; readonly saga: stri
   const [action, setAction] = useState<"park" | "resume" | null>(null);
   const [reason, setReason] = useState("");
   const { state, send, reset } = useCommand("/v1/commands/saga");
+  const done = state.kind === "done";
   const close = (): void => {
     setAction(null);
+    setReason("");
     reset();
   };
   return (
@@ -27,7 +29,7 @@ export function SagaControl(props: { readonly shard: string; readonly saga: stri
             class="stack"
             onSubmit={(event) => {
               event.preventDefault();
-              void send({ shard: props.shard, saga: props.saga, action, reason });
+              void send({ shard: props.shard, saga: props.saga, action, reason }, "halts");
             }}
           >
             <p>
@@ -35,12 +37,17 @@ export function SagaControl(props: { readonly shard: string; readonly saga: stri
                 ? "It stops at the next edge of a step, with its account paused. What is closed stays closed."
                 : "It goes on where it stopped. A second person has to approve it."}
             </p>
-            <ReasonField reason={reason} change={setReason} />
+            {done ? null : <ReasonField reason={reason} change={setReason} />}
             <CommandResult state={state} />
             <div class="row end">
-              <button type="submit" class="primary" disabled={!reasonHolds(reason) || state.kind === "sending"}>
-                {action === "park" ? "Park it" : "Propose to resume"}
+              <button type="button" onClick={close}>
+                {done ? "Close" : "Cancel"}
               </button>
+              {done ? null : (
+                <button type="submit" class="primary" disabled={!reasonHolds(reason) || state.kind === "sending"}>
+                  {action === "park" ? "Park it" : "Propose to resume"}
+                </button>
+              )}
             </div>
           </form>
         </Dialog>
