@@ -3,7 +3,7 @@ import type { Database } from "#libs/adapters/postgres/index.ts";
 import type { Entry } from "#libs/contracts/log.ts";
 import { shardOf } from "#libs/contracts/live/shards.ts";
 import type { RuleDocument } from "#libs/domain/rule-set/documents.ts";
-import type { Applied, Engine } from "#libs/engine/index.ts";
+import type { Applied, Engine, Machine } from "#libs/engine/index.ts";
 import type { MarketClock } from "#libs/process/clock.ts";
 import type { Logger } from "#libs/telemetry/logger.ts";
 import { Events } from "./events.ts";
@@ -94,7 +94,10 @@ export class World {
         ...parts,
         shard,
         observe: (engine, applied, entry) => this.#observe(shard, engine, applied, entry),
-        onRestored: async (of, { machine }) => this.events.restore(parts.db, of, machine.factSeq),
+        onRestored: async (of, { machine }) => {
+          seen.framedAt = pricedAt(machine);
+          await this.events.restore(parts.db, of, machine.factSeq);
+        },
         onAdvanced: () => {
           this.#seenOf(shard).advancedAt = performance.now();
           parts.onAdvanced();
@@ -192,4 +195,15 @@ export class World {
     if (current !== null && current !== undefined)
       this.frameLag.add(Math.max(0, this.clock.now() - t) / this.clock.speed);
   }
+}
+
+/**
+ * A snapshot does not say when the last frame came, but when each price changed last: no later, so that prices never look younger than they
+ * are. Null: there are no prices.
+ */
+function pricedAt({ book }: Machine): number | null {
+  const times = [...Array(book.instrumentCount).keys()]
+    .filter((one) => book.market.markPrice(one) !== null)
+    .map((one) => book.market.instrumentPriceTime(one));
+  return times.length === 0 ? null : Math.max(...times);
 }

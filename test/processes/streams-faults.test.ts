@@ -1,10 +1,11 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { leaderName, leaderOf } from "#apps/cli/live/shard-programs.ts";
+import { followerName, followerOf, leaderName, leaderOf } from "#apps/cli/live/shard-programs.ts";
 import { WebSocket } from "ws";
 import { type ChannelHandle, StreamClient, type StreamClientOptions } from "#libs/client/index.ts";
 import { freePort } from "#libs/process/servers/index.ts";
 import { RawStream } from "#test/support/raw-stream.ts";
 import { StreamRelay } from "#test/support/stream-relay.ts";
+import { openDatabase } from "#libs/adapters/postgres/index.ts";
 import type { AccountReply } from "#libs/contracts/live/margin.ts";
 import type { MarginData } from "#libs/contracts/stream/account.ts";
 import { LiveExchange } from "#test/support/live-exchange.ts";
@@ -88,9 +89,7 @@ test("E11 a shard whose leader is away shows prices that grow older; the others 
   await follower.until(() => overview.live && overview.current !== null);
   exchange.processes.signal(leaderName("1"), "SIGSTOP");
   const before = margins[ann]?.current?.logSeq ?? 0;
-  await follower
-    .growsOld(margins[bob] as ChannelHandle)
-    .finally(() => exchange.processes.signal(leaderName("1"), "SIGKILL"));
+  await awayFrom1().finally(() => exchange.processes.signal(leaderName("1"), "SIGKILL"));
   expect(margins[ann]?.current?.logSeq).toBeGreaterThan(before);
   expect(margins[ann]?.current?.markAgeMs).toBeLessThan(margins[bob]?.current?.markAgeMs as number);
   const { shards: rows } = overview.current?.data ?? {};
@@ -103,6 +102,27 @@ test("E11 a shard whose leader is away shows prices that grow older; the others 
   await expectEngines();
   overview.stop();
 });
+
+/** Who follows all along is told how old prices are, and so is whoever asks a process that has begun with nothing but a snapshot. */
+async function awayFrom1(): Promise<void> {
+  await follower.growsOld(margins[bob] as ChannelHandle);
+  const settings = { ...followerOf("1").settings, PLIMSOLL_SNAPSHOT_MS: "1" };
+  await exchange.processes.start([{ ...followerOf("1"), settings }], () => {});
+  const db = openDatabase({ url: exchange.servers.databaseUrl, name: "test", max: 1 });
+  await eventually("a snapshot of all there is", async () => {
+    const text = `SELECT max(s.entry) = (SELECT max(j.last_entry) FROM journal j WHERE j.shard = '1') AS whole FROM snapshot s WHERE s.shard = '1'`;
+    return (await db.query<{ whole: boolean }>({ text })).rows[0]?.whole;
+  });
+  await db.close();
+  await exchange.processes.end(followerName("1"));
+  const another = await StreamProcess.start(exchange.servers, { PLIMSOLL_SHARDS: shards.join(",") });
+  const late = new StreamFollower(another.url, async () => another.token(["viewer"]));
+  const handle = late.follow(`margin.${bob}`);
+  await late.growsOld(handle);
+  expect(handle.current?.markAgeMs).toBeGreaterThan(0);
+  late.client.close();
+  await another.stop();
+}
 
 /** What strikes, and what is true of the source meanwhile. */
 const faults = {
