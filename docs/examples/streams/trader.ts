@@ -12,10 +12,12 @@ const [url = "", account = "", token = ""] = process.argv.slice(2);
 
 const client = new StreamClient({
   url,
+  // Asked for at every connection, and before a login ends: here is where a new token would be fetched.
   login: async () => ({ token }),
   connect: (to) => new WebSocket(to),
   onState: (state) => console.log(state),
   onRefused: ({ code, message }) => console.log(`refused: ${code}, ${message}`),
+  onError: (error) => console.log(String(error)),
 });
 
 let told = 0;
