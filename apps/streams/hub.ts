@@ -115,9 +115,10 @@ export class Hub {
     const at = now();
     this.#passedAt = at;
     this.#movedAt ??= movedAt;
+    const live = world.live() !== null;
+    if (live) this.#tellBoards(at);
     this.#accounts.look(touched, movedAt !== null, at);
-    if (world.live() === null) return;
-    this.#tellBoards(at);
+    if (!live) return;
     this.#tellAccounts();
     if (at - this.#sweptAt >= limits.atLeastMs) this.#sweep(at);
   }

@@ -31,7 +31,7 @@ export const limits = {
   /** Those of accounts that nothing has happened to: then none for so many times as long as they took. */
   pricesPause: 4,
   /** Accounts are worked out so long at a stretch; then sockets and the journal have their turn. */
-  passMs: 10,
+  passMs: 5,
   /** Whoever is due is looked for so often where nothing is committed, and at most so often where only prices stand still. */
   idlePassMs: 50,
   passGapMs: 10,
