@@ -23,18 +23,8 @@ export function builtModule(source: string): string | null {
   return existsSync(file) ? file : null;
 }
 
-/**
- * Room for what lives shortly: with the 16 MiB of Node's own, what one frame of prices makes for ten thousand accounts is taken for what stays,
- * and the streams spend a tenth more of their time.
- */
-export const nodeOptions: readonly string[] = ["--max-semi-space-size=64"];
-
 /** What Node is told to run a module of the project: as it was built, else by the loader that reads TypeScript. */
 export function programArguments(source: string): readonly string[] {
-  return [...nodeOptions, ...moduleArguments(source)];
-}
-
-function moduleArguments(source: string): readonly string[] {
   if (source.endsWith(".js")) return [source];
   const module = builtModule(source);
   return module === null ? ["--import", import.meta.resolve("tsx"), source] : [module];

@@ -3,7 +3,6 @@ import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { nodeOptions } from "#libs/process/program.ts";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { freePort } from "#libs/process/servers/index.ts";
@@ -151,8 +150,7 @@ test("the image's last stage runs programs as they were built, as its own proces
   expect(last.findLastIndex(({ verb }) => verb === "RUN" || verb === "COPY")).toBeLessThan(
     last.findIndex(({ verb }) => verb === "USER"),
   );
-  const entrypoint = `[${["node", ...nodeOptions].map((one) => JSON.stringify(one)).join(", ")}]`;
-  expect([said("ENTRYPOINT"), said("CMD")]).toEqual([[entrypoint], ['["built/apps/margin/main.js"]']]);
+  expect([said("ENTRYPOINT"), said("CMD")]).toEqual([['["node"]'], ['["built/apps/margin/main.js"]']]);
   expect(said("STOPSIGNAL")).toEqual(["SIGTERM"]);
   const [, probe = "[]"] = /CMD (\[.*\])$/.exec(said("HEALTHCHECK").join("")) ?? [];
   expect(JSON.parse(probe)).toEqual(["node", "-e", expect.stringContaining("http://127.0.0.1:8080/health/live")]);

@@ -88,7 +88,7 @@ function riskOf({ of, queuesAt, pricesAt }: AskedAccount, account: number, posit
   const { instrument, mode, qty, mark, ratio, partialPrice, liqPrice, bankruptcyPrice, adl } = position;
   const number = machine.book.instrumentIndex(instrument);
   const row = machine.book.findRow(account, number);
-  const { distancePercent, distanceUsd } = distance(machine, number, mark, liqPrice);
+  const { distancePercent, distanceUsd } = distance(machine, number, liqPrice);
   return {
     mode,
     qty,
@@ -108,13 +108,12 @@ function riskOf({ of, queuesAt, pricesAt }: AskedAccount, account: number, posit
 function distance(
   machine: LiveShard["engine"]["machine"],
   instrument: number,
-  mark: string,
   liqPrice: string | null,
 ): Pick<PositionRisk, "distancePercent" | "distanceUsd"> {
   if (liqPrice === null) return { distancePercent: null, distanceUsd: null };
-  const from = shownAmount(mark);
+  const { id, quote } = machine.instrument(instrument);
+  const from = machine.market.mark(id);
   const way = shownAmount(liqPrice).minus(from);
-  const { quote } = machine.instrument(instrument);
   const asset = machine.book.assetIndex(quote);
   const usd = quote === "USD" ? Rational.one : asset < 0 ? null : machine.book.market.indexPrice(asset);
   return {
