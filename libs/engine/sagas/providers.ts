@@ -21,6 +21,19 @@ function providersOf(machine: Machine, instrument: string, except: string): Prov
     .sort((left, right) => left.discount.compare(right.discount) || (left.account < right.account ? -1 : 1));
 }
 
+/**
+ * LIQ-14: a provider's number where it has an account in this shard's book: money or a position. Elsewhere the rules name it too, but its
+ * margin is not known, and the matching engine keeps its positions with its own shard. Null: it is not here.
+ */
+function accountHere({ book }: Machine, id: string): number | null {
+  const account = book.findAccount(id);
+  if (account < 0) return null;
+  for (let row = book.firstCashRow(account); row >= 0; row = book.nextCashRow(row))
+    if (book.cashAmount(row) !== 0n) return account;
+  for (let row = book.firstRow(account); row >= 0; row = book.nextRow(row)) if (book.qty(row) !== 0n) return account;
+  return null;
+}
+
 /** Whether a provider keeps its initial margin after taking `taken` (signed contracts) at `price`. */
 function keepsMargin(machine: Machine, account: number, instrument: number, taken: Rational, price: Rational): boolean {
   const { book, market, rules } = machine;
@@ -94,8 +107,8 @@ export function offerToProviders(machine: Machine, saga: Saga): StageResult {
     for (const provider of providersOf(machine, rules.id, machine.accountName(saga.account))) {
       const held = heldBy(machine, saga, instrument);
       if (held.isZero()) break;
-      const account = book.internAccount(provider.account);
-      if (machine.liquidating(book.crossPool(account))) continue;
+      const account = accountHere(machine, provider.account);
+      if (account === null || machine.liquidating(book.crossPool(account))) continue;
       const side = held.sign > 0 ? "long" : "short";
       const takes = held.sign > 0 ? 1 : -1;
       const price = providerPrice(side, markOf(machine, instrument), provider.discount);
