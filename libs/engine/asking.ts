@@ -8,6 +8,7 @@ import { rankSide } from "./adl-ranking.ts";
 import { contractsOf } from "./amounts.ts";
 import { listedAssets } from "./balances.ts";
 import type { Machine } from "./machine.ts";
+import { heldLong } from "./pools.ts";
 import { allocation } from "./sagas/deleveraging.ts";
 import { poolHealth } from "./sagas/judgement.ts";
 import { passOfStageTwo } from "./sagas/partial.ts";
@@ -41,7 +42,7 @@ export function answerExchange(machine: Machine): ExchangeAnswer {
     openInterest: Object.fromEntries(
       instruments.map((one) => [
         machine.instrument(one).id,
-        contractsOf(machine.instrument(one), book.longLots(one)).toStringDown(),
+        contractsOf(machine.instrument(one), heldLong(machine, one)).toStringDown(),
       ]),
     ),
     halts: haltsAt(machine.halts, machine.t, machine.rules.breakers).map(

@@ -15,7 +15,8 @@ import { value } from "#libs/domain/positions/value.ts";
 import { brakeRoom, drawdown, newFundState } from "#libs/domain/settlement/fund.ts";
 import { contractsOf } from "#libs/engine/amounts.ts";
 import type { Machine } from "#libs/engine/index.ts";
-import { clearingAccount, insuranceAccount } from "#libs/engine/system-accounts.ts";
+import { heldLong } from "#libs/engine/pools.ts";
+import { insuranceAccount } from "#libs/engine/system-accounts.ts";
 import type { Payment } from "../events.ts";
 import type { LiveShard } from "../world.ts";
 
@@ -33,13 +34,6 @@ export function listedInstruments({ book }: Machine): number[] {
 }
 function listedAssets({ book }: Machine): number[] {
   return [...Array(book.assetCount).keys()].filter((one) => book.isAssetListed(one));
-}
-
-/** Lots that traders of a shard are long: `clearing` stands for those of other shards, which say so themselves. */
-function heldLong({ book }: Machine, instrument: number): bigint {
-  const row = book.findRow(clearingAccount, instrument);
-  const cleared = row < 0 ? 0n : book.qty(row);
-  return book.longLots(instrument) - (cleared > 0n ? cleared : 0n);
 }
 
 /** Prices come to every shard alike; what is open is added up. */
