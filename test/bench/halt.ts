@@ -3,20 +3,26 @@ import type { CommandView } from "#libs/contracts/api/commands.ts";
 import { ApiExchange } from "#test/support/api-exchange.ts";
 
 /*
- * Usage: node --import tsx test/bench/halt.ts [halts]. From the POST of a global halt to the first pre-trade check that is refused for it,
- * asked over NATS one after the other, and to the API's own answer; each halt is then released by two people.
+ * Usage: node --import tsx test/bench/halt.ts [halts]. From the POST of a global halt to the answer of the last pre-trade check that is
+ * accepted, asked over NATS one after the other as fast as they are answered, and to the API's own answer; each halt is then released by two
+ * people. So many checks may be refused as `overloaded` before one is for the halt: what counts is that none is accepted any more.
  */
 const halts = Number(process.argv[2] ?? 200);
 import { asBuilt } from "./built.ts";
 const reason = "how fast it is";
 await asBuilt();
 const exchange = await ApiExchange.start();
-const [refused, answered] = [createHistogram(), createHistogram()];
+const [stopped, answered] = [createHistogram(), createHistogram()];
 
-/** ms from now to the first check that is refused. */
+/** ms from now to the last check that is accepted, before the first that is refused for a halt. */
 async function untilRefused(): Promise<number> {
   const started = performance.now();
-  for (;;) if ((await exchange.check("alice")).codes.includes("halted")) return performance.now() - started;
+  let accepted = started;
+  for (;;) {
+    const { codes } = await exchange.check("alice");
+    if (codes.includes("halted")) return accepted - started;
+    if (codes.length === 0) accepted = performance.now();
+  }
 }
 
 async function halt(at: number): Promise<void> {
@@ -28,7 +34,7 @@ async function halt(at: number): Promise<void> {
   const reply = await fetch(`${exchange.url}/v1/commands/halt`, { method: "POST", headers, body });
   record(answered, performance.now() - started);
   if (reply.status !== 200) throw new Error(`halt ${at}: ${await reply.text()}`);
-  record(refused, await seen);
+  record(stopped, await seen);
   const release = { scope: "global", state: "normal", reason };
   const { id, payloadHash } = (await exchange.post<CommandView>("/v1/commands/halt", `operator:o${at}`, release)).body;
   const approved = await exchange.post(`/v1/commands/${id}/approve`, `officer:f${at}`, { payloadHash, reason });
@@ -44,9 +50,9 @@ try {
   for (let at = 0; at < halts + 10; at += 1) {
     await halt(at);
     // The first ones warm up.
-    if (at === 9) for (const histogram of [refused, answered]) histogram.reset();
+    if (at === 9) for (const histogram of [stopped, answered]) histogram.reset();
   }
-  console.log(`${halts} halts: first refused check ${shown(refused)}; answer of the API ${shown(answered)}`);
+  console.log(`${halts} halts: last accepted check ${shown(stopped)}; answer of the API ${shown(answered)}`);
 } finally {
   await exchange.stop();
 }
