@@ -9,7 +9,7 @@ import { limits } from "./limits.ts";
 import { ReplayRing } from "./replay-ring.ts";
 import { Samples } from "./samples.ts";
 import { type Reader, Topic, type View } from "./topic.ts";
-import type { World } from "./world.ts";
+import type { LiveShard, World } from "./world.ts";
 
 export interface HubParts {
   readonly world: World;
@@ -115,10 +115,10 @@ export class Hub {
     const at = now();
     this.#passedAt = at;
     this.#movedAt ??= movedAt;
-    const live = world.live() !== null;
-    if (live) this.#tellBoards(at);
+    const shards = world.live();
+    if (shards !== null) this.#tellBoards(shards, at);
     this.#accounts.look(touched, movedAt !== null, at);
-    if (!live) return;
+    if (shards === null) return;
     this.#tellAccounts();
     if (at - this.#sweptAt >= limits.atLeastMs) this.#sweep(at);
   }
@@ -184,9 +184,7 @@ export class Hub {
     }
   }
 
-  #tellBoards(now: number): void {
-    const shards = this.#parts.world.live();
-    if (shards === null) return;
+  #tellBoards(shards: readonly LiveShard[], now: number): void {
     const age = this.#parts.world.markAge(shards);
     for (const { topic, name, id } of this.#openBoards.values()) {
       if (topic.readers.size === 0) continue;

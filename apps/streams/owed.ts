@@ -1,3 +1,5 @@
+import { Fifo } from "#libs/engine/gate/fifo.ts";
+
 /** Why somebody is to be told; the higher, the sooner. */
 export const urgency = { none: 0, late: 1, moved: 2, happened: 3 } as const;
 export type Urgency = (typeof urgency)[keyof typeof urgency];
@@ -15,56 +17,35 @@ interface Place<One> {
   readonly turn: number;
 }
 
-/** First in, first out; what was taken is let go of once there is nothing left. */
-class Line<Item> {
-  #items: Item[] = [];
-  #taken = 0;
-
-  get first(): Item | undefined {
-    return this.#items[this.#taken];
-  }
-
-  add(item: Item): void {
-    this.#items.push(item);
-  }
-
-  drop(): void {
-    this.#taken += 1;
-    if (this.#taken * 2 < this.#items.length) return;
-    this.#items = this.#items.slice(this.#taken);
-    this.#taken = 0;
-  }
-}
-
 /**
  * Who is to be told next, the most urgent first and of equals the one that has waited longest. Each step costs the same however many
  * there are: a place that somebody who was told, or became more urgent, has left behind is passed over.
  */
 export class Owed<One extends Owing> {
   /** In the order in which they were told. */
-  readonly #told = new Line<{ readonly one: One; readonly at: number }>();
-  readonly #lines = { 3: new Line<Place<One>>(), 2: new Line<Place<One>>(), 1: new Line<Place<One>>() };
+  readonly #told = new Fifo<{ readonly one: One; readonly at: number }>();
+  readonly #lines = { 3: new Fifo<Place<One>>(), 2: new Fifo<Place<One>>(), 1: new Fifo<Place<One>>() };
   #turns = 0;
 
   owe(one: One, why: 1 | 2 | 3): void {
     if (one.owed >= why) return;
     one.owed = why;
     one.turn = this.#turns += 1;
-    this.#lines[why].add({ one, turn: one.turn });
+    this.#lines[why].push({ one, turn: one.turn });
   }
 
   /** It is told at a time that is no earlier than any before. */
   tell(one: One, now: number): void {
     one.owed = urgency.none;
     one.toldAt = now;
-    this.#told.add({ one, at: now });
+    this.#told.push({ one, at: now });
   }
 
   /** Whoever was told at `before` or earlier is late; of them those that have waited longest, where there are more than `most`. */
   oweLate(before: number, most: number = Number.POSITIVE_INFINITY): void {
     let left = most;
     for (let next = this.#told.first; next !== undefined && next.at <= before && left > 0; next = this.#told.first) {
-      this.#told.drop();
+      this.#told.shift();
       if (next.one.toldAt !== next.at || next.one.owed !== urgency.none) continue;
       this.owe(next.one, urgency.late);
       left -= 1;
@@ -78,7 +59,7 @@ export class Owed<One extends Owing> {
       for (let place = line.first; place !== undefined; place = line.first) {
         const { one, turn } = place;
         if (one.turn === turn && one.owed === why) return one;
-        line.drop();
+        line.shift();
       }
     }
     return null;
