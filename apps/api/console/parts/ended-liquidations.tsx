@@ -11,6 +11,7 @@ import { moneyText, outcomeMeaning, outcomeTone, stageText, stageTone } from "..
 import { Card, Tag } from "./basics.tsx";
 import { Problem } from "./problem.tsx";
 import { Table } from "./table.tsx";
+import { Pager } from "./pager.tsx";
 
 export type Sagas = Static<typeof SagasReply>;
 type Ended = Sagas["sagas"][number] & { readonly outcome: SagaOutcome };
@@ -72,12 +73,7 @@ export function EndedLiquidations(props: { readonly data: SagasData | null; read
               setFilter({ ...filter, ...more });
             }}
           />
-          <button class="small" disabled={pages.length === 0} onClick={() => setPages(pages.slice(0, -1))}>
-            Newer
-          </button>
-          <button class="small" disabled={next === null} onClick={() => next !== null && setPages([...pages, next])}>
-            Older
-          </button>
+          <Pager pages={pages} next={next} turn={setPages} />
         </>
       }
     >

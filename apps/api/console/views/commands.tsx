@@ -19,6 +19,7 @@ import { route } from "../router.ts";
 import { hrefOf, views } from "../routes.ts";
 import { claims, mayApprove, mayCommand } from "../session.ts";
 import type { Tone } from "../tone.ts";
+import { Pager } from "../parts/pager.tsx";
 
 const lookMs = 1_000;
 const shownAtOnce = 50;
@@ -214,12 +215,7 @@ function History() {
           <button class="small" onClick={answer.again}>
             Ask again
           </button>
-          <button class="small" disabled={pages.length === 0} onClick={() => setPages(pages.slice(0, -1))}>
-            Newer
-          </button>
-          <button class="small" disabled={next === null} onClick={() => next !== null && setPages([...pages, next])}>
-            Older
-          </button>
+          <Pager pages={pages} next={next} turn={setPages} />
         </>
       }
     >
